@@ -1,0 +1,40 @@
+/**
+ * Who this node is: one Ed25519 key pair, its DID, and signatures that are good for one purpose only. Implemented by
+ * layers/IdentityFile.ts (a key file in the data directory) and layers/IdentityMemory.ts; the rules of DIDs are in
+ * domain/did.ts, those of keys and signatures in domain/ed25519.ts.
+ */
+import { Context, type Effect, Schema } from "effect"
+import type { Did } from "../domain/did.ts"
+import type { DomainTag } from "../domain/ed25519.ts"
+
+/** The key file cannot be used; it is never changed by a failed attempt. */
+export class IdentityError extends Schema.TaggedError<IdentityError>()("IdentityError", {
+  keyFile: Schema.String,
+  reason: Schema.Literals([
+    "unreadable",
+    "exposed",
+    "malformed",
+    "unsupported",
+    "passphraseNeeded",
+    "wrongPassphrase",
+    "unwritable"
+  ]),
+  detail: Schema.String
+}) {
+  override get message() {
+    return `identity ${this.keyFile}: ${this.detail}`
+  }
+}
+
+export class Identity extends Context.Service<
+  Identity,
+  {
+    readonly did: Did
+    /** Where the key is kept; `undefined` for a key in memory. */
+    readonly keyFile: string | undefined
+    /** Ed25519 over the tag and the bytes, so that a signature made for one purpose never serves another. */
+    sign(tag: DomainTag, bytes: Uint8Array): Effect.Effect<Uint8Array>
+    /** Whether `signature` is `signer`'s for this tag and these bytes, by the strict rules of domain/ed25519.ts. */
+    verify(signer: Did, tag: DomainTag, bytes: Uint8Array, signature: Uint8Array): Effect.Effect<boolean>
+  }
+>()("icn-node/services/Identity") {}
