@@ -1,0 +1,22 @@
+/**
+ * The bounded set of `operation` labels under which errors that nobody handles further are counted
+ * (`icn_supervisor_errors_total{operation}`): what the node was doing, never what went wrong.
+ */
+export const operations = [
+  "actor_crash",
+  "config",
+  "identity",
+  "metrics_server",
+  "metrics_server_start",
+  "metrics_update",
+  "rpc_server",
+  "shutdown",
+  "shutdown_timeout",
+  "startup",
+  "tracing",
+  "turn_allocate",
+  "turn_refresh",
+  "turn_peer"
+] as const
+
+export type Operation = (typeof operations)[number]
