@@ -1,0 +1,8 @@
+/**
+ * For tests of programs that build on this package: networks and services in memory, and servers that can be told to
+ * misbehave. Everything here runs under Effect's TestClock. Not for production.
+ */
+export * as MetricsMemory from "./layers/MetricsMemory.ts"
+export * as ScriptedTurnServer from "./layers/turn/ScriptedTurnServer.ts"
+export * as TurnMemory from "./layers/TurnMemory.ts"
+export * as UdpMemory from "./layers/UdpMemory.ts"
