@@ -1,0 +1,61 @@
+/**
+ * The parts of a real node: which layer serves each service of `Subsystems`. An embedder takes this and replaces what
+ * it wants otherwise.
+ */
+import type { FileSystem, Path } from "effect"
+import { Effect, Layer, Option } from "effect"
+import * as DataDirectoryFs from "../layers/DataDirectoryFs.ts"
+import * as HealthMemory from "../layers/HealthMemory.ts"
+import * as IdentityFile from "../layers/IdentityFile.ts"
+import * as MetricsPrometheus from "../layers/MetricsPrometheus.ts"
+import * as NodeConfigToml from "../layers/NodeConfigToml.ts"
+import * as TracingOtlp from "../layers/TracingOtlp.ts"
+import * as TurnUdp from "../layers/TurnUdp.ts"
+import * as UdpNode from "../layers/UdpNode.ts"
+import { NodeConfig } from "../services/NodeConfig.ts"
+import * as Logging from "./logging.ts"
+import * as ProcessMetrics from "./processMetrics.ts"
+import type { Subsystems } from "./supervisor.ts"
+
+export interface NodeLayersOptions {
+  readonly config: NodeConfigToml.Options
+  readonly passphrase: (configured: IdentityFile.PassphraseSource["configured"]) => IdentityFile.PassphraseSource
+  /** Whether standard error is a terminal, and whether it may be coloured. */
+  readonly terminal: { readonly isTerminal: boolean; readonly colors: boolean }
+}
+
+const telemetry = (terminal: NodeLayersOptions["terminal"]) =>
+  Layer.unwrap(
+    Effect.map(NodeConfig, ({ values: { observability } }) =>
+      Layer.merge(
+        TracingOtlp.layer(observability.tracing),
+        Logging.layer({ level: observability.logLevel, format: observability.logFormat, ...terminal })
+      )
+    )
+  )
+
+const identity = (passphrase: NodeLayersOptions["passphrase"]) =>
+  Layer.unwrap(
+    Effect.map(NodeConfig, ({ values }) =>
+      IdentityFile.layer(passphrase(Option.fromUndefinedOr(values.identity.keystorePassphrase)))
+    )
+  )
+
+const dataDirectory = Layer.unwrap(Effect.map(NodeConfig, ({ values }) => DataDirectoryFs.layer(values.dataDir)))
+
+/** A node as `icn-node run` starts it. */
+export const nodeLayers = ({
+  config,
+  passphrase,
+  terminal
+}: NodeLayersOptions): Effect.Effect<Subsystems, never, FileSystem.FileSystem | Path.Path> =>
+  Effect.map(Effect.context<FileSystem.FileSystem | Path.Path>(), (platform) => ({
+    observability: Layer.merge(HealthMemory.layer, ProcessMetrics.layer).pipe(
+      Layer.provideMerge(MetricsPrometheus.layer)
+    ),
+    config: NodeConfigToml.layer(config).pipe(Layer.provide(Layer.succeedContext(platform))),
+    telemetry: telemetry(terminal),
+    dataDirectory,
+    identity: identity(passphrase),
+    turn: TurnUdp.layer.pipe(Layer.provide(UdpNode.layer))
+  }))

@@ -1,0 +1,70 @@
+/**
+ * How a command talks to the node that runs on a data directory: one connection per command, a short wait, and "no node
+ * is running there" as an answer of its own.
+ */
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import { Effect, Layer, Schema } from "effect"
+import { RpcClient, type RpcClientError, RpcSerialization } from "effect/rpc"
+import { userInfo } from "node:os"
+import { systemErrorText } from "../../domain/systemError.ts"
+import { version } from "../../domain/version.ts"
+import { messageBytesMax, NodeRpcs } from "./Api.ts"
+import { socketPath } from "./socketPath.ts"
+
+/** A node answers from memory, so a longer silence means that it hangs. */
+const answerSecondsMax = 5
+
+export class NodeNotRunning extends Schema.TaggedError<NodeNotRunning>()("NodeNotRunning", {
+  dataDir: Schema.String,
+  socket: Schema.String
+}) {
+  override get message() {
+    return `no node is running on ${this.dataDir} (nobody answers at ${this.socket}); start one with "icn-node run"`
+  }
+}
+
+export class NodeNotAnswering extends Schema.TaggedError<NodeNotAnswering>()("NodeNotAnswering", {
+  socket: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `the node at ${this.socket} does not answer as expected: ${this.detail}`
+  }
+}
+
+export type Client = RpcClient.FromGroup<typeof NodeRpcs, RpcClientError.RpcClientError>
+
+/** Calls the node that runs on `dataDir`. */
+export const withNode = Effect.fnUntraced(function* <A>(
+  dataDir: string,
+  call: (client: Client) => Effect.Effect<A, RpcClientError.RpcClientError>
+) {
+  const socket = socketPath(dataDir, userInfo().uid)
+  const protocol = RpcClient.layerProtocolSocket().pipe(
+    Layer.provide([
+      NodeSocket.layerNet({ path: socket }),
+      RpcSerialization.layerNdjsonWith({ maxBufferSize: messageBytesMax })
+    ])
+  )
+  return yield* RpcClient.make(NodeRpcs).pipe(
+    Effect.flatMap(call),
+    Effect.timeoutOrElse({
+      duration: `${answerSecondsMax} seconds`,
+      orElse: () => Effect.fail(new NodeNotAnswering({ socket, detail: `no answer within ${answerSecondsMax} s` }))
+    }),
+    Effect.catchTag("RpcClientError", ({ message, reason }) =>
+      Effect.fail(
+        reason._tag === "SocketOpenError"
+          ? new NodeNotRunning({ dataDir, socket })
+          : new NodeNotAnswering({ socket, detail: message })
+      )
+    ),
+    // An answer that the schemas do not know, or a request that the node does not.
+    Effect.catchDefect((defect) => {
+      const detail = `${systemErrorText(defect)}; is it of another version than this command (${version})?`
+      return Effect.fail(new NodeNotAnswering({ socket, detail }))
+    }),
+    Effect.scoped,
+    Effect.provide(protocol)
+  )
+})

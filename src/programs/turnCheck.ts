@@ -1,0 +1,110 @@
+/**
+ * Tries a TURN server the way a member would need it: allocates, then sends one packet from a second socket to the
+ * relayed address and back, so that both directions of the relay are proved. Says what it found, also when only part
+ * of it works.
+ */
+import { Clock, Deferred, Duration, Effect, Random, Schema } from "effect"
+import { family, format, type TransportAddress } from "../domain/transportAddress.ts"
+import type { TurnConfig } from "../domain/turnConfig.ts"
+import { type TurnAllocation, TurnClient, type TurnError } from "../services/TurnClient.ts"
+import { Udp, type UdpEndpoint, type UdpError } from "../services/Udp.ts"
+
+/** A round trip through a relay takes well under a second; a lost packet is sent again three times. */
+const probeTimeout = Duration.seconds(4)
+const probeInterval = Duration.seconds(1)
+
+/** The relay was allocated, but no packet came through it. */
+export class RelaySilent extends Schema.TaggedError<RelaySilent>()("RelaySilent", {
+  direction: Schema.Literals(["peer to relay", "relay to peer"]),
+  relayedAddress: Schema.String
+}) {
+  override get message() {
+    return (
+      `allocated, but no packet came through ${this.relayedAddress} (${this.direction}); ` +
+      "is the server's relay port range open in its firewall, and its external address set?"
+    )
+  }
+}
+
+export interface TurnCheckResult {
+  readonly server: string
+  readonly ok: boolean
+  /** Addresses as `host:port`, with brackets around an IPv6 address. */
+  readonly relayedAddress?: string
+  readonly mappedAddress?: string
+  readonly lifetimeSeconds?: number
+  /** From this machine through the relay and back. */
+  readonly rttMs?: number
+  readonly error?: string
+}
+
+/** Sends until `received` is done, or fails with `silent`. */
+const probe = <E>(send: () => void, received: Deferred.Deferred<void>, silent: E) =>
+  Effect.forever(Effect.andThen(Effect.sync(send), Effect.sleep(probeInterval))).pipe(
+    Effect.raceFirst(Deferred.await(received)),
+    Effect.timeoutOrElse({ duration: probeTimeout, orElse: () => Effect.fail(silent) })
+  )
+
+const equalBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index])
+
+/** One packet each way between a plain socket and the allocation; milliseconds of the round trip. */
+const roundTrip = Effect.fnUntraced(function* (
+  allocation: TurnAllocation,
+  plain: UdpEndpoint,
+  relayed: TransportAddress
+) {
+  const token = Uint8Array.from(yield* Effect.forEach(Array.from({ length: 16 }), () => Random.nextIntBetween(0, 256)))
+  const outward = yield* Deferred.make<void>()
+  const back = yield* Deferred.make<void>()
+  let peer: TransportAddress | undefined
+  allocation.onReceive((payload, from) => {
+    if (!equalBytes(payload, token)) return
+    peer = from
+    Deferred.doneUnsafe(outward, Effect.void)
+  })
+  plain.onReceive((payload) => {
+    if (equalBytes(payload, token)) Deferred.doneUnsafe(back, Effect.void)
+  })
+  const relayedAddress = format(relayed)
+  const started = yield* Clock.currentTimeNanos
+  yield* probe(
+    () => plain.send(token, relayed),
+    outward,
+    new RelaySilent({ direction: "peer to relay", relayedAddress })
+  )
+  yield* probe(
+    () => peer !== undefined && allocation.send(peer, token),
+    back,
+    new RelaySilent({ direction: "relay to peer", relayedAddress })
+  )
+  return Number((yield* Clock.currentTimeNanos) - started) / 1e6
+})
+
+/** Never fails: what went wrong is part of the result. */
+export const turnCheck: (config: TurnConfig) => Effect.Effect<TurnCheckResult, never, TurnClient | Udp> =
+  Effect.fnUntraced(function* (config) {
+    const server = format(config.server)
+    const client = yield* TurnClient
+    const udp = yield* Udp
+    let known: Omit<TurnCheckResult, "ok" | "error" | "rttMs"> = { server }
+    return yield* Effect.gen(function* () {
+      const allocation = yield* client.allocate(config)
+      const state = allocation.state()
+      if (state === undefined) return { ...known, ok: false, error: "the allocation was lost at once" }
+      const { lifetimeSeconds, mappedAddress, relayedAddress } = state
+      known = { server, relayedAddress: format(relayedAddress), mappedAddress: format(mappedAddress), lifetimeSeconds }
+      // Behind the same NAT as this client, so its packets come from the same address.
+      const loopback = mappedAddress.host === "127.0.0.1" || mappedAddress.host === "::1"
+      const any = family(relayedAddress.host) === 6 ? "::" : "0.0.0.0"
+      const plain = yield* udp.bind({ host: loopback ? mappedAddress.host : any, port: 0 })
+      yield* allocation.permit(mappedAddress.host)
+      const rttMs = yield* roundTrip(allocation, plain, relayedAddress)
+      return { ...known, ok: true, rttMs }
+    }).pipe(
+      Effect.scoped,
+      Effect.catch((error: TurnError | UdpError | RelaySilent) =>
+        Effect.succeed({ ...known, ok: false, error: error.message })
+      )
+    )
+  })
