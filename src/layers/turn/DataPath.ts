@@ -67,11 +67,12 @@ export const make = ({ channels, newTransactionId, permissions }: DataPathOption
 
   const send = (link: Link, peer: TransportAddress, payload: Uint8Array): boolean => {
     const channel = channels.byPeer(peer)
-    const permitted = permissions.has(peer.host)
     // A channel that is being bound is used at once where nothing else would get through: the server handles datagrams
     // in their order, so that the first one is often relayed a round trip earlier.
-    const byChannel = channel?.state._tag === "Bound" || (channel?.state._tag === "Asked" && !permitted)
-    if (payload.length > payloadBytesMax || !(byChannel || (permitted && isPort(peer.port)))) {
+    const byChannel =
+      channel?.state._tag === "Bound" || (channel?.state._tag === "Asked" && !permissions.has(peer.host))
+    const byIndication = !byChannel && permissions.has(peer.host) && isPort(peer.port)
+    if (payload.length > payloadBytesMax || !(byChannel || byIndication)) {
       drop()
       return false
     }
