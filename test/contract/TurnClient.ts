@@ -178,24 +178,6 @@ export const turnClientContract = (name: string, { config, layer }: TurnClientFi
       )
     )
 
-    it.effect("lets the caller reuse the payload's buffer", () =>
-      run(
-        Effect.gen(function* () {
-          const allocation = yield* allocate
-          const peer = yield* openPeer()
-          yield* allocation.bindChannel(peer.address)
-          const buffer = bytes("first")
-          allocation.send(peer.address, buffer)
-          buffer.set(bytes("XXXXX"))
-          yield* settle
-          assert.deepStrictEqual(
-            peer.heard.map(([message]) => message),
-            ["first"]
-          )
-        })
-      )
-    )
-
     it.effect("relays between two allocations", () =>
       run(
         Effect.gen(function* () {
