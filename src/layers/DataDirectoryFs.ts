@@ -3,7 +3,7 @@
  * lock is `node.lock` (dataDirectory/lock.ts); `node.pid` beside it only says who has it, for the message to whoever
  * comes second, and is never trusted. Both are removed by a clean end.
  */
-import { DateTime, Effect, Layer, Option, Schema } from "effect"
+import { DateTime, Effect, Equal, Layer, Option, Schema } from "effect"
 import * as Fs from "node:fs"
 import { hostname } from "node:os"
 import { dirname, join, resolve } from "node:path"
@@ -68,7 +68,9 @@ const take = (directory: string, holder: LockHolder): FileLock | undefined => {
   if (lock === undefined) return undefined
   const release = () => {
     try {
-      Fs.rmSync(pidFile, { force: true })
+      // Somebody may have deleted the files, and a successor have written its own.
+      const named = readHolder(pidFile)
+      if (Option.isNone(named) || Equal.equals(named.value, holder)) Fs.rmSync(pidFile, { force: true })
     } finally {
       lock.release()
     }

@@ -7,6 +7,7 @@ import { Effect, Layer, type Scope } from "effect"
 import * as Dgram from "node:dgram"
 import { lookup } from "node:dns/promises"
 import { canonical } from "../domain/ipAddress.ts"
+import { systemErrorCode } from "../domain/systemError.ts"
 import { family, format, isPort, type TransportAddress } from "../domain/transportAddress.ts"
 import { Udp, type UdpEndpoint, UdpError, type UdpReceive, type UdpSocket } from "../services/Udp.ts"
 
@@ -16,9 +17,6 @@ const receiveBufferBytes = 1024 * 1024
 const sendQueueMax = 256
 /** The queue is looked at once in so many sends, since asking costs as much as a tenth of a send. */
 const sendQueueCheckInterval = 64
-
-const codeOf = (cause: unknown): string =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "UNKNOWN"
 
 const ignore = (): void => {}
 
@@ -42,7 +40,7 @@ const open = (
   Effect.acquireRelease(
     Effect.callback<Dgram.Socket, UdpError>((resume) => {
       const fail = (cause: unknown) =>
-        resume(Effect.fail(new UdpError({ operation: "open", target: format(target), code: codeOf(cause) })))
+        resume(Effect.fail(new UdpError({ operation: "open", target: format(target), code: systemErrorCode(cause) })))
       const ipFamily = family(target.host)
       if (ipFamily === undefined || !validPort) {
         return fail(Object.assign(new Error("no address to open"), { code: "EINVAL" }))
@@ -78,7 +76,7 @@ const sendGate = Effect.fnUntraced(function* (socket: Dgram.Socket) {
 
 const receiver = (socket: Dgram.Socket) => {
   let report: (code: string) => void = ignore
-  socket.on("error", (cause) => report(codeOf(cause)))
+  socket.on("error", (cause) => report(systemErrorCode(cause)))
   const { address, port } = socket.address()
   return {
     local: { host: canonical(address) ?? address, port },
@@ -142,7 +140,7 @@ const resolve = (host: string): Effect.Effect<ReadonlyArray<string>, UdpError> =
   if (literal !== undefined) return Effect.succeed([literal])
   return Effect.tryPromise({
     try: () => lookup(host, { all: true, order: "verbatim" }),
-    catch: (cause) => new UdpError({ operation: "resolve", target: host, code: codeOf(cause) })
+    catch: (cause) => new UdpError({ operation: "resolve", target: host, code: systemErrorCode(cause) })
   }).pipe(Effect.map((found) => found.map(({ address }) => canonical(address) ?? address)))
 }
 

@@ -152,7 +152,7 @@ describe("the lock between processes", () => {
     })
   )
 
-  it.live("leaves the file of its successor alone when its own was deleted", () =>
+  it.live("leaves the files of its successor alone when its own were deleted", () =>
     Effect.gen(function* () {
       const path = yield* temporaryDirectory
       const first = yield* holder(path)
@@ -162,6 +162,7 @@ describe("the lock between processes", () => {
       assert.strictEqual(yield* second.line, "locked")
       yield* first.end("SIGTERM")
       assert.isTrue(Fs.existsSync(join(path, "node.lock")))
+      assert.strictEqual(JSON.parse(Fs.readFileSync(join(path, "node.pid"), "utf8")).pid, second.pid)
       assert.isFalse(yield* isFree(path))
     })
   )

@@ -4,7 +4,6 @@
 import { Effect, Layer, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as TurnConfig from "../../domain/turnConfig.ts"
-import type { TurnCredentials } from "../../domain/turnConfig.ts"
 import * as TurnServer from "../../domain/turnServer.ts"
 import * as TurnUdp from "../../layers/TurnUdp.ts"
 import * as UdpNode from "../../layers/UdpNode.ts"
@@ -48,7 +47,7 @@ const configOf = Effect.fnUntraced(function* (config: Option.Option<string>, uri
 /** Somebody is waiting, and the options of the command line come before the configuration. */
 const runCheck = (
   config: TurnConfig.TurnConfig,
-  credentials: Option.Option<TurnCredentials>
+  credentials: Option.Option<TurnConfig.TurnCredentials>
 ): Effect.Effect<TurnCheckResult> => {
   const settings = config.pipe(TurnConfig.withTimeout(checkTimeout))
   return turnCheck(
