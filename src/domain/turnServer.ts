@@ -4,7 +4,8 @@
  * TLS and TCP are recognised in order to be refused by name.
  */
 import { Result, Schema } from "effect"
-import { canonical, isIPv4, isIPv6 } from "./ipAddress.ts"
+import { parseHost, parsePort } from "./hostPort.ts"
+import { canonical, isIPv6 } from "./ipAddress.ts"
 
 export interface TurnServer {
   /** A host name in lower case, or an IP literal in its one spelling, without brackets. */
@@ -23,49 +24,17 @@ export const allowed = '"host:port", "[v6]:port" or "turn:host:port" (port 3478 
 
 export { format } from "./transportAddress.ts"
 
-/** The longest name that DNS can hold, in its text form without the final dot (RFC 1035 section 2.3.4). */
-const hostNameLengthMax = 253
-
-/** One label of RFC 1123 section 2.1: letters, digits and inner hyphens, at most 63 of them. */
-const label = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/
-
 const refuse = (why: string) => Result.fail(why)
 
-const parseHostName = (text: string): Result.Result<string, string> => {
-  const name = text.toLowerCase()
-  const labels = name.replace(/\.$/, "").split(".")
-  // oxlint-disable-next-line no-control-regex -- the range is ASCII as a whole
-  if (/[^\u0000-\u007f]/.test(name)) return refuse("write an international host name in its xn-- form")
-  if (name.length > hostNameLengthMax || !labels.every((part) => label.test(part))) {
-    return refuse("the host is no IP address and no host name of letters, digits, hyphens and dots")
-  }
-  // Resolvers read a name that ends in a number as an IPv4 address, often not the one that was meant.
-  if (/^\d+$/.test(labels.at(-1) ?? "")) return refuse("the host looks like an IPv4 address but is none")
-  return Result.succeed(name)
-}
-
-const parseHost = (text: string): Result.Result<string, string> => {
-  if (text.startsWith("[")) {
-    const literal = text.slice(1, -1)
-    return isIPv6(literal)
-      ? Result.succeed(canonical(literal) ?? literal)
-      : refuse(`brackets hold an IPv6 address without a zone`)
-  }
-  return isIPv4(text) ? Result.succeed(text) : parseHostName(text)
-}
-
-const parsePort = (text: string | undefined): Result.Result<number, string> => {
-  if (text === undefined) return Result.succeed(defaultPort)
-  const port = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : 0
-  return port >= 1 && port <= 65_535 ? Result.succeed(port) : refuse("the port is a number from 1 to 65535")
-}
+const portOrDefault = (text: string | undefined): Result.Result<number, string> =>
+  text === undefined ? Result.succeed(defaultPort) : parsePort(text)
 
 /** `host`, `host:port`, `[v6]` or `[v6]:port`. */
 const parseHostPort = (text: string): Result.Result<TurnServer, string> => {
   if (isIPv6(text)) return refuse(`put an IPv6 address in brackets: [${canonical(text)}]`)
   const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s.exec(text)
   if (parts === null || parts[1] === "") return refuse(`expected ${allowed}`)
-  return Result.all({ host: parseHost(parts[1] ?? ""), port: parsePort(parts[2]) })
+  return Result.all({ host: parseHost(parts[1] ?? ""), port: portOrDefault(parts[2]) })
 }
 
 /** `turn:host[:port][?transport=udp]`, RFC 7065 section 3.1. */
