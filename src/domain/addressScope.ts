@@ -2,8 +2,8 @@
  * How far an IP address reaches, by the special-purpose registries of IANA (RFC 6890), and who may tell of which
  * address. A stranger on the internet that names 192.168.1.1 or 127.0.0.1 would make this node knock at doors inside
  * its own network, so whoever is reached over one scope may name addresses of the same or a wider scope only. An IPv4
- * address inside an IPv6 one is unwrapped first: the packet arrives there in the end. Names have no scope; they are
- * judged by what they resolve to.
+ * address inside an IPv6 one is unwrapped first: the packet arrives there in the end. A name counts as unusable, so
+ * nobody may tell of one: it could be pointed anywhere after it was checked.
  */
 import { parseIPv4, parseIPv6 } from "./ipAddress.ts"
 
@@ -126,12 +126,12 @@ const scopeOfIPv6 = (bytes: Uint8Array): AddressScope => {
   return wrapping === undefined ? lookUp(ipv6Blocks, bytes, "unusable") : wrapping.scope(bytes)
 }
 
-/** How far an IP literal reaches; `undefined` for a name, which is judged once it is resolved. */
-export const scopeOf = (host: string): AddressScope | undefined => {
+/** How far an IP literal reaches. A name reaches nowhere by itself: judge what it resolves to. */
+export const scopeOf = (host: string): AddressScope => {
   const four = parseIPv4(host)
   if (four !== undefined) return scopeOfIPv4(four)
   const six = parseIPv6(host)
-  return six === undefined ? undefined : scopeOfIPv6(six)
+  return six === undefined ? "unusable" : scopeOfIPv6(six)
 }
 
 /**

@@ -7,7 +7,7 @@ import { Equal, Schema, SchemaTransformation } from "effect"
 import { type AddressScope, addressScopes, scopeOf } from "./addressScope.ts"
 import { DidFromString } from "./did.ts"
 import { signatureLength } from "./ed25519.ts"
-import { parseIPv4, parseIPv6 } from "./ipAddress.ts"
+import { canonical, parseIPv4, parseIPv6 } from "./ipAddress.ts"
 import { addressKey, PeerAddressFromString } from "./peerAddress.ts"
 
 /** How long a candidate holds, in milliseconds: mappings of NATs and leases change on about this scale. */
@@ -23,7 +23,7 @@ export const candidateJsonBytesMax = 2048
 export const candidateTag = "icn-node/connection-candidate/v1"
 
 const literalAddress = PeerAddressFromString.check(
-  Schema.makeFilter(({ host }) => scopeOf(host) !== undefined || "the host of a candidate is an IP literal")
+  Schema.makeFilter(({ host }) => canonical(host) !== undefined || "the host of a candidate is an IP literal")
 )
 
 /** Without padding 64 bytes are 86 characters, of which the last has four idle bits that must be zero. */
@@ -115,7 +115,7 @@ export type AnnouncePolicy = "all" | "public" | "none"
 const widestFirst = (a: CandidateAddress, b: CandidateAddress): number =>
   addressScopes.indexOf(reach(b)) - addressScopes.indexOf(reach(a))
 
-const reach = ({ address }: CandidateAddress): AddressScope => scopeOf(address.host) ?? "unusable"
+const reach = ({ address }: CandidateAddress): AddressScope => scopeOf(address.host)
 
 /** The addresses that go into a candidate under a policy: each once, widest scope first, as many as one may hold. */
 export const announced = (
