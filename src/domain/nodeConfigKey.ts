@@ -6,10 +6,10 @@
 import { Duration, type Redacted, Result, Schema, SchemaTransformation } from "effect"
 
 /** A value as it stands in icn.toml, after TOML's own types are dealt with. */
-export type Plain = string | number | boolean
+export type Plain = string | number | boolean | ReadonlyArray<Plain>
 
-/** How a value is written in TOML. */
-export type KeyType = "string" | "integer" | "number" | "boolean"
+/** How a value is written in TOML; a list of one item can also be written as that item alone. */
+export type KeyType = "string" | "integer" | "number" | "boolean" | "list"
 
 /** What else there is to know about a text: it is secret, names a path, or names a file that holds a secret. */
 export type Role = "plain" | "secret" | "path" | "secretFile"
@@ -28,6 +28,8 @@ interface Facts {
   readonly example?: Plain
   /** Replaces the variable name that follows from the path. */
   readonly variable?: string
+  /** Replaces the flag name that follows from the path. */
+  readonly flag?: string
   /** What to say to somebody who writes an array. */
   readonly whenArray?: string
   /** Says where the default comes from when it is no constant. */
@@ -46,8 +48,17 @@ export interface Key<out A> extends Facts {
   readonly optional: boolean
   /** JSON Schema of the written value. */
   readonly jsonSchema: Readonly<Record<string, unknown>>
+  /** Of a list: what its items are, and how many there may be. */
+  readonly items?: Items
   /** Reads a value of the right TOML type; the failure is a sentence that says what is allowed. */
   readonly decode: (plain: Plain) => Result.Result<Decoded<A>, string>
+}
+
+/** The items of a list; no two may be the same. */
+export interface Items {
+  readonly item: Key<unknown>
+  readonly min: number
+  readonly max: number
 }
 
 /** A table of icn.toml. */
@@ -201,25 +212,55 @@ export const secret = (facts: Facts): Key<Redacted.Redacted> => {
 /** Names a file whose one line is the value of the secret key of the same name without `_file`. */
 export const secretFile = (facts: Facts): Key<string> => ({ ...path(facts), role: "secretFile" })
 
-/** A text with a syntax of its own; a failed `parse` says what is allowed. */
-export const parsed = <A>(
-  facts: Facts & {
-    readonly default?: string
-    readonly allowed: string
-    readonly schema: Schema.Codec<A, A>
-    readonly parse: (text: string) => Result.Result<A, string>
-    readonly format: (value: A) => string
-  }
-): Key<A> => {
-  const { allowed, format, parse, schema, ...rest } = facts
-  const wellFormed = Schema.String.check(
+/** A syntax of its own; a failed `parse` says what is allowed. */
+interface Syntax<A> {
+  readonly schema: Schema.Codec<A, A>
+  readonly parse: (text: string) => Result.Result<A, string>
+  readonly format: (value: A) => string
+}
+
+const codecOf = <A>({ format, parse, schema }: Syntax<A>): Schema.Codec<A, string> =>
+  Schema.String.check(
     Schema.makeFilter((text: string) => Result.match(parse(text), { onSuccess: () => true, onFailure: (why) => why }))
-  )
-  const codec = wellFormed.pipe(
+  ).pipe(
     Schema.decodeTo(
       schema,
       SchemaTransformation.transform({ decode: (text) => Result.getOrThrow(parse(text)), encode: format })
     )
   )
-  return key(codec, "string", allowed, rest)
+
+/** A text with a syntax of its own. */
+export const parsed = <A>(
+  facts: Facts & Syntax<A> & { readonly default?: string; readonly allowed: string }
+): Key<A> => {
+  const { allowed, format, parse, schema, ...rest } = facts
+  return key(codecOf({ format, parse, schema }), "string", allowed, rest)
+}
+
+/** Several texts with a syntax of their own, no two of which mean the same; `item` is what each of them may be. */
+export const list = <A>(
+  facts: Facts &
+    Syntax<A> & {
+      readonly default: ReadonlyArray<string>
+      readonly item: string
+      readonly itemsMin?: number
+      readonly itemsMax: number
+    }
+): Key<ReadonlyArray<A>> => {
+  const { format, item: allowedItem, itemsMax: max, itemsMin: min = 0, parse, schema, ...rest } = facts
+  const codec = codecOf({ format, parse, schema })
+  const count = min === 0 ? `at most ${max}` : `${min} to ${max}`
+  const item = key(codec, "string", allowedItem, { doc: facts.doc })
+  const items = Schema.Array(codec).check(Schema.isMinLength(min), Schema.isMaxLength(max), Schema.isUnique())
+  return {
+    ...key(items, "list", `a list of ${count}, each ${allowedItem}`, rest),
+    items: { item, min, max },
+    jsonSchema: {
+      type: ["array", "string"],
+      items: item.jsonSchema,
+      ...(min === 0 ? {} : { minItems: min }),
+      maxItems: max,
+      uniqueItems: true
+    }
+  }
 }

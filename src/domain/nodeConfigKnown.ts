@@ -7,22 +7,18 @@ const rate = ["max_messages_per_second", "burst_capacity"]
 /** Tables with their keys. */
 const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   network: [
-    "mdns_enabled",
-    "listen_addr",
     "rpc_port",
-    "bootstrap_peers",
     "stun_servers",
     "min_trust_threshold",
     "e2e_encryption_enabled",
     "encryption_cleanup_circuit_breaker_threshold"
   ],
   observability: ["health_port"],
-  rate_limiting: ["enabled", "refill_interval_ms"],
+  rate_limiting: ["refill_interval_ms"],
   "rate_limiting.isolated": rate,
   "rate_limiting.known": rate,
   "rate_limiting.partner": rate,
   "rate_limiting.federated": rate,
-  "rate_limiting.fallback": rate,
   topology: ["region", "cluster_id", "role"],
   "topology.neighbor_limits": ["max_local_cluster", "max_regional", "max_backbone", "max_trusted"],
   "topology.fanout": ["local_cluster", "regional", "global"],
@@ -66,12 +62,7 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
     "max_concurrent_recoveries",
     "token_validity_secs"
   ],
-  supervisor: [
-    "candidate_cleanup_interval_secs",
-    "peer_exchange_delay_ms",
-    "peer_exchange_max_peers",
-    "clock_sync_interval_secs"
-  ]
+  supervisor: ["clock_sync_interval_secs"]
 }
 
 /** Dotted paths of keys without effect. */

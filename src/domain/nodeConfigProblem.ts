@@ -61,11 +61,22 @@ export const shownKey = (name: string): string => (/^[\w-]{1,60}$/.test(name) ? 
 /** Stands for every secret that is printed. */
 export const redacted = "<redacted>"
 
+/** The identity in front of a member's address, which is no secret. */
+const memberDid = /^icn:\/\/did:[a-z]{1,8}:[\da-z…]{1,64}@/i
+
 /** Hides what people put into addresses where it does not belong: `user:password@`, and a token in a URL's query. */
-export const withoutCredentials = (text: string): string =>
-  text
-    .replace(/^((?:(?:turn|stun|http)s?:)?(?:\/\/)?).*@/is, `$1${redacted}@`)
+export const withoutCredentials = (text: string): string => {
+  const did = memberDid.exec(text)?.[0] ?? ""
+  const hidden = text
+    .slice(did.length)
+    .replace(/^((?:(?:turn|stun|http)s?:|icn:)?(?:\/\/)?).*@/is, `$1${redacted}@`)
     .replace(/^(https?:[^?#]*[?#]).+/is, `$1${redacted}`)
+  return `${did}${hidden}`
+}
+
+/** Leaves the ends of a DID in front of an address: in full it would hide the address, and it is no password. */
+export const shortDid = (text: string): string =>
+  text.replace(/^(icn:\/\/did:[a-z]{1,8}:[\da-z]{8})[\da-z]{20,}([\da-z]{4}@)/i, "$1…$2")
 
 /** An origin in the words of the operator. */
 export const formatOrigin = (origin: Origin): string => {

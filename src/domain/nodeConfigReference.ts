@@ -26,7 +26,9 @@ The file is the one named by \`--config\`, else by \`${configFileVariable}\`, el
 others at the working directory; a leading \`~\` is the home directory.
 
 A variable that is set but empty counts as the value \`""\`, which most keys refuse; unset it to get the default.
-Booleans are \`true\` or \`false\`. An unknown key in the file is an error; an unknown \`ICN_\` variable is a warning.
+Booleans are \`true\` or \`false\`. A list is an array in the file, or its only item without brackets; in a variable or
+flag its items are separated by commas or white space, and nothing at all is an empty list. A list replaces the one of a
+weaker source. An unknown key in the file is an error; an unknown \`ICN_\` variable is a warning.
 
 | Command | |
 | --- | --- |
@@ -37,6 +39,18 @@ Booleans are \`true\` or \`false\`. An unknown key in the file is an error; an u
 
 Start from \`icn.example.toml\`. Its first line, \`#:schema ./icn.schema.json\`, makes editors such as VS Code with Even
 Better TOML complete and check keys.
+
+## Being reached, and finding others
+
+By default a node listens on loopback, on a port that changes with each start. For others to reach it give it a port to
+keep, on all addresses as in the example file or on some: \`listen_addr = ["0.0.0.0:7777", "[::]:7777"]\`, or
+\`icn-node run --listen "0.0.0.0:7777,[::]:7777"\`. UDP and TCP both have to pass the firewall. A node without such an
+address is reached through its TURN relay.
+
+The first members that a node knows are those in \`bootstrap_peers\`, or \`--bootstrap\`. Each is named by its DID, so
+that nobody else can answer in its place. On a local network \`mdns_enabled\` finds others without that. It uses the
+interfaces in \`mdns_interfaces\` and no others; when that is empty, the interfaces of the addresses in \`listen_addr\`,
+where \`0.0.0.0\` and \`[::]\` stand for none.
 
 ## Secrets
 
@@ -52,7 +66,8 @@ const fallback = (key: Key<unknown>): string => {
 }
 
 const row = (name: string, path: string, key: Key<unknown>): string => {
-  const type = key.unit === undefined ? key.type : `${key.type}, ${key.unit}`
+  const written = key.type === "list" ? `array of ${key.items?.item.type}s` : key.type
+  const type = key.unit === undefined ? written : `${written}, ${key.unit}`
   const cells = [`\`${name}\``, type, fallback(key), key.allowed, key.doc, `\`${variableAt(path)}\``]
   return `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`
 }

@@ -14,11 +14,11 @@ import {
   type Origin,
   type Origins
 } from "./nodeConfig.ts"
+import { decodeSetting } from "./nodeConfigDecode.ts"
 import type { Decoded, Plain } from "./nodeConfigKey.ts"
 import { type ConfigProblem, problemAt, redacted } from "./nodeConfigProblem.ts"
 import * as Rules from "./nodeConfigRules.ts"
 import type { Setting } from "./nodeConfigSources.ts"
-import { advice, fit, found } from "./nodeConfigValue.ts"
 
 /** A key's value as it would stand in the file, secrets masked; `plain` is absent for a key without a value. */
 export interface Effective {
@@ -39,13 +39,6 @@ export interface Resolved {
 interface Chosen {
   readonly decoded: Decoded<unknown> | undefined
   readonly origin: Origin
-}
-
-const decode = ({ origin, path, raw }: Setting): Result.Result<Decoded<unknown>, ConfigProblem> => {
-  const key = keyAt(path)
-  const plain = fit(key.type, raw)
-  const decoded = plain === undefined ? Result.fail(advice(key, raw)) : key.decode(plain)
-  return Result.mapError(decoded, (problem) => problemAt(origin, { key: path, found: found(key, raw), problem }))
 }
 
 const byDefault = ({ key, path }: Leaf): Result.Result<Chosen, ConfigProblem> => {
@@ -84,11 +77,11 @@ export const resolve = (settings: ReadonlyArray<Setting>, complete: boolean): Re
   const failed = new Set<KeyPath>()
   const given = new Map<KeyPath, Chosen>()
   for (const setting of settings) {
-    const decoded = decode(setting)
+    const decoded = decodeSetting(setting)
     if (Result.isSuccess(decoded)) {
       given.set(setting.path, { decoded: decoded.success, origin: setting.origin })
     } else {
-      problems.push(decoded.failure)
+      problems.push(...decoded.failure)
       failed.add(setting.path)
     }
   }

@@ -5,6 +5,7 @@
 import { Duration, Redacted } from "effect"
 import type { KeyPath, NodeConfigData } from "./nodeConfig.ts"
 import { grpcPort } from "./otlpEndpoint.ts"
+import type { TransportAddress } from "./transportAddress.ts"
 
 export interface Rule {
   /** The keys that the rule looks at; the first is the one to blame. */
@@ -45,9 +46,29 @@ const weak = (secret: Redacted.Redacted | undefined): string | undefined =>
     ? `weak secret: shorter than ${weakSecretLength} characters`
     : undefined
 
+const isLoopback = ({ host }: TransportAddress): boolean => /^(?:::ffff:)?127\./.test(host) || host === "::1"
+const isUnspecified = ({ host }: TransportAddress): boolean => ["0.0.0.0", "::", "::ffff:0.0.0.0"].includes(host)
+
 /** A combination that works, but perhaps not as it was meant. */
 export const doubts: ReadonlyArray<Rule> = [
   { keys: ["network.turn_password"], violation: ({ network }) => weak(network.turnPassword) },
+  {
+    keys: ["network.mdns_enabled", "network.listen_addr"],
+    violation: ({ network }) =>
+      network.mdnsEnabled && network.listenAddr.every(isLoopback)
+        ? "other machines cannot reach this node: listen_addr has loopback addresses only"
+        : undefined
+  },
+  {
+    keys: ["network.mdns_enabled", "network.mdns_interfaces", "network.listen_addr"],
+    violation: ({ network: { listenAddr, mdnsEnabled, mdnsInterfaces } }) =>
+      mdnsEnabled &&
+      mdnsInterfaces.length === 0 &&
+      listenAddr.some(isUnspecified) &&
+      listenAddr.every((address) => isUnspecified(address) || isLoopback(address))
+        ? "reaches no other machine: name interfaces in mdns_interfaces, or an address of one in listen_addr"
+        : undefined
+  },
   { keys: ["identity.keystore_passphrase"], violation: ({ identity }) => weak(identity.keystorePassphrase) },
   {
     keys: ["observability.metrics_bind"],

@@ -152,6 +152,9 @@ function* readVariables(environment: Readonly<Record<string, string | undefined>
 export const readEnvironment = (environment: Readonly<Record<string, string | undefined>>): Reading =>
   gather(readVariables(environment))
 
+/** The flag that sets a key, where a command offers it. */
+export const flagAt = (path: KeyPath): string => keyAt(path).flag ?? flagName(path)
+
 /** Values of command line flags by the key that they set. */
 export type Flags = { readonly [Path in KeyPath]?: string | undefined }
 
@@ -160,5 +163,5 @@ export const readFlags = (flags: Flags): ReadonlyArray<Setting> =>
   leaves.flatMap(({ path }): ReadonlyArray<Setting> => {
     const value = flags[path]
     if (value === undefined) return []
-    return [{ path, raw: { type: "untyped", value }, origin: { _tag: "Flag", flag: flagName(path) } }]
+    return [{ path, raw: { type: "untyped", value }, origin: { _tag: "Flag", flag: flagAt(path) } }]
   })

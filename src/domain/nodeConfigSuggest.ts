@@ -40,7 +40,11 @@ const slip = (name: string, candidate: string): number => {
 const parent = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
 const last = (path: string): string => path.slice(path.lastIndexOf(".") + 1)
 
-/** The candidate nearest to a dotted path, if one is near enough to be meant; the same table wins a tie. */
+/** Half a letter's weight for another table, and less for one inside the table or around it. */
+const detour = (from: string, to: string): number =>
+  from === to ? 0 : to.startsWith(`${from}.`) || from.startsWith(`${to}.`) ? 0.25 : 0.5
+
+/** The candidate nearest to a dotted path, if one is near enough to be meant; the nearer table wins a tie. */
 export const nearest = (path: string, candidates: ReadonlyArray<string>): string | undefined => {
   const name = normalise(last(path))
   if (name.length > nameLengthMax) return undefined
@@ -50,7 +54,7 @@ export const nearest = (path: string, candidates: ReadonlyArray<string>): string
     const target = normalise(last(candidate))
     if (Math.abs(target.length - name.length) > near && !target.startsWith(name) && !name.startsWith(target)) continue
     const slips = slip(name, target)
-    const score = slips + (parent(candidate) === parent(path) ? 0 : 0.5)
+    const score = slips + detour(parent(path), parent(candidate))
     if (slips <= near && score < (best?.score ?? Number.POSITIVE_INFINITY)) best = { candidate, score }
   }
   return best?.candidate

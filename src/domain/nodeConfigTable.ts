@@ -1,7 +1,7 @@
 /**
  * Every key of the configuration: type, unit, default, range and one line of documentation. Decoding, `ICN_*`
  * variables, the JSON Schema, the reference page and the example file follow from this table; a new key is one entry
- * here. A key exists from the day something uses it.
+ * here or in nodeConfigNetwork.ts. A key exists from the day something uses it.
  */
 import { Result, Schema } from "effect"
 import { canonical } from "./ipAddress.ts"
@@ -21,64 +21,13 @@ import {
   section,
   text
 } from "./nodeConfigKey.ts"
+import { network, rateLimiting } from "./nodeConfigNetwork.ts"
 import { parseOtlpEndpoint } from "./otlpEndpoint.ts"
-import * as TurnServer from "./turnServer.ts"
 
 /** From most to least talkative. */
 export const logLevels = ["trace", "debug", "info", "warn", "error"] as const
 /** How log lines look. */
 export const logFormats = ["auto", "json", "pretty"] as const
-
-/** RFC 8489 section 14.3: USERNAME is shorter than 509 bytes. */
-const usernameBytesMax = 508
-
-const network = section("How the node reaches others through NATs: its TURN relay.", {
-  turn_server: optional(
-    parsed({
-      doc: "The TURN server, over UDP; a host name is looked up at each use. Without one the node has no relay.",
-      allowed: TurnServer.allowed,
-      example: "turn.example.org:3478",
-      whenArray: "lists of servers are not yet supported; name one server as a string",
-      schema: TurnServer.TurnServer,
-      parse: TurnServer.parse,
-      format: TurnServer.format
-    })
-  ),
-  turn_username: optional(
-    text({
-      doc: "User name for the TURN server's long-term credentials; needs a password as well.",
-      example: "alice",
-      bytesMax: usernameBytesMax
-    })
-  ),
-  turn_password: optional(
-    secret({
-      doc: "Password for the TURN server; better kept in turn_password_file.",
-      example: "a long random password"
-    })
-  ),
-  turn_password_file: optional(
-    secretFile({ doc: "A file whose one line is turn_password.", example: "/run/secrets/turn_password" })
-  ),
-  turn_allocation_lifetime_secs: seconds({
-    doc: "Lifetime asked for at each allocation and refresh; the server may grant less or more.",
-    default: 600,
-    minimum: 1,
-    maximum: 3600
-  }),
-  turn_keepalive_secs: seconds({
-    doc: "How often an idle allocation is checked, which also keeps NAT bindings open.",
-    default: 25,
-    minimum: 1,
-    maximum: 600
-  }),
-  turn_timeout_ms: milliseconds({
-    doc: "The longest that one TURN request may take, retransmissions included (RFC 8489 section 6.2.1 gives 39.5 s).",
-    default: 39_500,
-    minimum: 500,
-    maximum: 120_000
-  })
-})
 
 const identity = section("The node's key pair, kept in the data directory.", {
   keystore_passphrase: optional(
@@ -130,7 +79,7 @@ const observability = section("Metrics, health and logs.", {
   tracing
 })
 
-const supervisor = section("Start, stop and restart of the node's parts.", {
+const supervisor = section("Start, stop, restart and regular work of the node's parts.", {
   metrics_update_interval_secs: seconds({
     doc: "How often process and subsystem figures are updated.",
     default: 10,
@@ -166,6 +115,25 @@ const supervisor = section("Start, stop and restart of the node's parts.", {
     default: 60,
     minimum: 1,
     maximum: 86_400
+  }),
+  candidate_cleanup_interval_secs: seconds({
+    doc: "How often addresses of other members that have expired are removed.",
+    default: 300,
+    minimum: 1,
+    maximum: 86_400
+  }),
+  peer_exchange_delay_ms: milliseconds({
+    doc: "Wait before a newly connected member is asked for the members that it knows.",
+    default: 500,
+    minimum: 0,
+    maximum: 60_000
+  }),
+  peer_exchange_max_peers: integer({
+    doc: "Members told of in one peer exchange, by either side; 0 turns the exchange off.",
+    unit: "members",
+    default: 50,
+    minimum: 0,
+    maximum: 1000
   })
 })
 
@@ -179,6 +147,7 @@ export const table = {
     example: "/var/lib/icn-node"
   }),
   network,
+  rate_limiting: rateLimiting,
   identity,
   observability,
   supervisor

@@ -13,20 +13,34 @@ import { writtenFloat } from "./nodeConfigValue.ts"
 /** JSON's strings are TOML's, except that TOML wants DEL escaped and has no lone surrogates. */
 const tomlString = (text: string): string => JSON.stringify(text.toWellFormed()).replaceAll("\u007f", "\\u007f")
 
+const isList = (plain: unknown): plain is ReadonlyArray<unknown> => Array.isArray(plain)
+
 /** A value as TOML writes it; a number key keeps its decimal point, so that it stays a float. */
 export const tomlValue = (plain: Plain, type: KeyType): string => {
+  if (typeof plain === "object") return `[${plain.map((item) => tomlValue(item, type)).join(", ")}]`
   if (typeof plain === "string") return tomlString(plain)
   return type === "number" && typeof plain === "number" ? writtenFloat(plain) : String(plain)
 }
 
 const parent = (path: KeyPath): string => path.slice(0, Math.max(0, path.lastIndexOf(".")))
 
+/** What an editor shows of a line. */
+const lineLengthMax = 100
+
+/** A key with its value and a remark; a list that is too long for a line has a line for each item. */
+const assignment = (name: string, plain: Plain, type: KeyType, remark = ""): ReadonlyArray<string> => {
+  const line = `${name} = ${tomlValue(plain, type)}`
+  if (typeof plain !== "object" || `# ${line}${remark}`.length <= lineLengthMax) return [`${line}${remark}`]
+  const items = plain.map((item, index) => `  ${tomlValue(item, type)}${index < plain.length - 1 ? "," : ""}`)
+  return [`${name} = [${remark}`, ...items, "]"]
+}
+
 /** A comment of several sentences, broken into lines that fit an editor. */
 const comment = (text: string): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = "#"
   for (const word of text.split(" ")) {
-    if (line.length + word.length >= 100) {
+    if (line.length + word.length >= lineLengthMax) {
       lines.push(line)
       line = "#"
     }
@@ -35,11 +49,19 @@ const comment = (text: string): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
-const facts = (path: string, key: Key<unknown>): string => {
-  const computed = key.computedDefault === undefined ? "Not set by default." : `Default: ${key.computedDefault}.`
-  const fallback = key.default === undefined ? ` ${computed.replaceAll("`", "")}` : ""
-  return `${key.doc}${fallback} Allowed: ${key.allowed}. Variable: ${variableAt(path)}.`
+const fallback = ({ computedDefault, default: value, example, type }: Key<unknown>): string => {
+  if (computedDefault !== undefined) return ` Default: ${computedDefault.replaceAll("`", "")}.`
+  if (value === undefined) return " Not set by default."
+  // Otherwise the line below shows it.
+  return example === undefined ? "" : ` Default: ${tomlValue(value, type)}.`
 }
+
+const facts = (path: string, key: Key<unknown>): string => {
+  return `${key.doc}${fallback(key)} Allowed: ${key.allowed}. Variable: ${variableAt(path)}.`
+}
+
+/** What the example file shows of a key: a value worth writing. */
+export const sample = (key: Key<unknown>): Plain => key.example ?? key.default ?? ""
 
 const exampleLines = (entries: Entries, prefix: string): ReadonlyArray<string> =>
   Object.entries(entries).flatMap(([name, entry]) => {
@@ -47,8 +69,8 @@ const exampleLines = (entries: Entries, prefix: string): ReadonlyArray<string> =
     if (entry._tag === "Section") {
       return ["", ...comment(entry.doc), `[${path}]`, ...exampleLines(entry.entries, `${path}.`)]
     }
-    const sample = entry.default ?? entry.example ?? ""
-    return ["", ...comment(facts(path, entry)), `# ${name} = ${tomlValue(sample, entry.type)}`]
+    const lines = assignment(name, sample(entry), entry.type).map((line) => `# ${line}`)
+    return ["", ...comment(facts(path, entry)), ...lines]
   })
 
 /** `icn.example.toml`: every key, commented out, with its default or an example. */
@@ -58,13 +80,13 @@ export const exampleToml = (): string =>
     "#",
     ...comment(
       "Configuration of icn-node. Everything is optional: the lines that are commented out show the defaults, or an " +
-        "example where there is none. Copy to icn.toml and keep what you change. Generated; see docs/configuration.md."
+        "example where that says more. Copy to icn.toml and keep what you change. Generated; see docs/configuration.md."
     ),
     ...exampleLines(table, ""),
     ""
   ].join("\n")
 
-/** The values in effect, each with a comment that says where it came from; keys without a value are comments alone. */
+/** The values in effect, each with a comment that says whose they are; keys without a value are comments alone. */
 export const effectiveToml = (source: string, effective: ReadonlyArray<Effective>): string => {
   const lines: Array<string> = [`# Read from: ${printable(source)}`]
   let section = ""
@@ -74,11 +96,8 @@ export const effectiveToml = (source: string, effective: ReadonlyArray<Effective
       lines.push("", `[${section}]`)
     }
     const name = path.slice(path.lastIndexOf(".") + 1)
-    lines.push(
-      plain === undefined
-        ? `# ${name} is not set`
-        : `${name} = ${tomlValue(plain, keyAt(path).type)} # ${formatOrigin(origin)}`
-    )
+    if (plain === undefined) lines.push(`# ${name} is not set`)
+    else lines.push(...assignment(name, plain, keyAt(path).type, ` # ${formatOrigin(origin)}`))
   }
   return lines.join("\n")
 }
@@ -97,7 +116,7 @@ export const effectiveJson = (effective: ReadonlyArray<Effective>): Nested => {
     let at = root
     for (const name of names) {
       const next = at[name]
-      const inner: Nested = typeof next === "object" ? next : {}
+      const inner: Nested = typeof next === "object" && !isList(next) ? next : {}
       at[name] = inner
       at = inner
     }

@@ -3,7 +3,7 @@
  * type of a key. Text from the environment and from flags has no type of its own and is read as the key wants it.
  */
 import type { Key, KeyType, Plain } from "./nodeConfigKey.ts"
-import { redacted, shown, withoutCredentials } from "./nodeConfigProblem.ts"
+import { redacted, shortDid, shown, withoutCredentials } from "./nodeConfigProblem.ts"
 
 /** A value with its type in the source. */
 export type RawValue =
@@ -11,9 +11,16 @@ export type RawValue =
   | { readonly type: "integer"; readonly value: bigint }
   | { readonly type: "float"; readonly value: number }
   | { readonly type: "boolean"; readonly value: boolean }
-  | { readonly type: "date" | "array" | "table" }
+  | { readonly type: "date" | "table" }
+  | { readonly type: "array"; readonly items: ReadonlyArray<RawItem> }
   /** From a variable or a flag. */
   | { readonly type: "untyped"; readonly value: string }
+
+/** One item of an array. */
+export interface RawItem {
+  readonly raw: RawValue
+  readonly line: number
+}
 
 const integerText = /^[+-]?\d{1,20}$/
 const numberText = /^[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?$/i
@@ -28,10 +35,12 @@ const fromText = (type: KeyType, text: string): Plain | undefined => {
       return numberText.test(text) ? Number(text) : undefined
     case "boolean":
       return text === "true" ? true : text === "false" ? false : undefined
+    case "list":
+      return undefined
   }
 }
 
-/** The value as plain data when it has the key's type; `undefined` when it has another one. */
+/** The value as plain data when it has the key's type; `undefined` when it has another one. Lists fit by the item. */
 export const fit = (type: KeyType, raw: RawValue): Plain | undefined => {
   switch (raw.type) {
     case "untyped":
@@ -74,7 +83,7 @@ export const found = (key: Key<unknown>, raw: RawValue): string => {
   switch (raw.type) {
     case "string":
     case "untyped":
-      return `"${shown(withoutCredentials(raw.value))}"`
+      return `"${shown(withoutCredentials(shortDid(raw.value)))}"`
     case "integer":
     case "boolean":
       return shown(String(raw.value))

@@ -6,10 +6,13 @@ import {
   inFileOrder,
   problemAt,
   redacted,
+  shortDid,
   shown,
   shownKey,
   withoutCredentials
 } from "../../src/domain/nodeConfigProblem.ts"
+
+const did = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
 
 const inFile = (line: number | undefined) => ({ _tag: "File", file: "icn.toml", line }) as const
 
@@ -71,8 +74,19 @@ describe("text from outside", () => {
     ["user:pass@host:3478", `${redacted}@host:3478`],
     ["https://host/x?token=secret", `https://host/x?${redacted}`],
     ["turn:host?transport=tcp", "turn:host?transport=tcp"],
-    ["host:3478", "host:3478"]
+    ["host:3478", "host:3478"],
+    [`icn://${did}@host:1`, `icn://${did}@host:1`],
+    [`icn://${did}@user:pass@host:1`, `icn://${did}@${redacted}@host:1`],
+    ["icn://alice:pass@host:1", `icn://${redacted}@host:1`],
+    [`did:key:pass@host:1`, `${redacted}@host:1`]
   ])("loses the credentials in %s", (text, expected) => {
     assert.strictEqual(withoutCredentials(text), expected)
+  })
+
+  it("shows the ends of a DID, so that the address after it is seen", () => {
+    const short = shortDid(`icn://${did}@[2001:db8::1]:77777`)
+    assert.strictEqual(short, "icn://did:key:z6MkhaXg…2doK@[2001:db8::1]:77777")
+    assert.strictEqual(shown(withoutCredentials(short)), short)
+    for (const text of [did, `icn://${did}`, "icn://did:key:z6Mk@host:1"]) assert.strictEqual(shortDid(text), text)
   })
 })

@@ -93,7 +93,7 @@ describe("types", () => {
     [{ type: "string", value: "" }, `"": ${allowed}`],
     [{ type: "boolean", value: true }, `true: ${allowed}`],
     [{ type: "date" }, `a date or time: ${allowed}`],
-    [{ type: "array" }, `an array: ${allowed}`],
+    [{ type: "array", items: [] }, `an array: ${allowed}`],
     [{ type: "table" }, `a table: ${allowed}`],
     [{ type: "untyped", value: "" }, `"": ${allowed}`],
     [{ type: "untyped", value: "9100.0" }, `"9100.0": ${allowed}`],
@@ -125,7 +125,10 @@ describe("types", () => {
   })
 
   it("a list of TURN servers is refused as such", () => {
-    assert.match(problemsOf([inFile("network.turn_server", { type: "array" })]).join(), /lists .* not yet supported/)
+    assert.match(
+      problemsOf([inFile("network.turn_server", { type: "array", items: [] })]).join(),
+      /lists .* not yet supported/
+    )
   })
 
   it("a text has a length and no control characters", () => {
@@ -180,6 +183,24 @@ describe("rules between keys", () => {
     assert.match(warningsOf([text("observability.tracing.otlp_endpoint", "http://c:4317")]).join(), /4318/)
   })
 
+  it("doubt multicast when nobody else can reach what was found to listen", () => {
+    const enabled = inFile("network.mdns_enabled", { type: "boolean", value: true })
+    const reachesNone =
+      "network.mdns_enabled (icn.toml:1): reaches no other machine: name interfaces in mdns_interfaces, " +
+      "or an address of one in listen_addr"
+    const onLoopback =
+      "network.mdns_enabled (icn.toml:1): other machines cannot reach this node: " +
+      "listen_addr has loopback addresses only"
+    const onEth0 = inEnvironment("network.mdns_interfaces", "eth0")
+    const listen = (value: string) => inEnvironment("network.listen_addr", value)
+    assert.deepStrictEqual(warningsOf([enabled]), [onLoopback])
+    assert.deepStrictEqual(warningsOf([enabled, onEth0, listen("[::1]:1,127.1.2.3:0")]), [onLoopback])
+    assert.deepStrictEqual(warningsOf([enabled, listen("0.0.0.0:1 [::]:1 127.0.0.1:2")]), [reachesNone])
+    assert.deepStrictEqual(warningsOf([enabled, onEth0, listen("0.0.0.0:1")]), [])
+    assert.deepStrictEqual(warningsOf([enabled, listen("0.0.0.0:1 192.168.1.10:2")]), [])
+    assert.deepStrictEqual(warningsOf([listen("0.0.0.0:1")]), [])
+  })
+
   it("have nothing against the defaults", () => {
     assert.deepStrictEqual([problemsOf([]), warningsOf([])], [[], []])
   })
@@ -197,9 +218,10 @@ describe("any settings", () => {
         { type: "integer", value: BigInt(Math.trunc(float)) },
         { type: "boolean", value: float > 0 },
         { type: "date" },
-        { type: "array" }
+        { type: "table" }
       ]
-      return kinds[kind] ?? { type: "table" }
+      const items = kinds.map((raw) => ({ raw, line: 1 }))
+      return kinds[kind] ?? { type: "array", items: items.slice(Math.abs(Math.trunc(float)) % items.length) }
     }
   )
 

@@ -74,13 +74,22 @@ describe("readDocument", () => {
 
   it("warns of the reference's keys, and once of a table of them", () => {
     const gateway = table({ enabled: value, jwt_secret: value, audit_retention: table({ retention_days: value }) }, 9)
-    assert.deepStrictEqual(read({ network: table({ listen_addr: value }), gateway }), {
+    assert.deepStrictEqual(read({ network: table({ stun_servers: value }), gateway }), {
       settings: [],
       problems: [],
       warnings: [
-        "network.listen_addr (icn.toml:7): known, without effect in this version",
+        "network.stun_servers (icn.toml:7): known, without effect in this version",
         "gateway (icn.toml:9): known, without effect in this version"
       ]
+    })
+  })
+
+  it("tells the reference's tables of rate limits that have an effect from those that have none", () => {
+    const limits = table({ enabled: value, fallback: table({ burst_capacity: value }), known: table({}, 4) })
+    assert.deepStrictEqual(read({ rate_limiting: limits }), {
+      settings: ["rate_limiting.enabled", "rate_limiting.fallback.burst_capacity"],
+      problems: [],
+      warnings: ["rate_limiting.known (icn.toml:4): known, without effect in this version"]
     })
   })
 
@@ -93,7 +102,7 @@ describe("readDocument", () => {
     const gateway = table({ audit_retention: table({ days: value }), enable: value })
     assert.deepStrictEqual(read({ gateway }).problems, [
       "gateway.audit_retention.days (icn.toml:7): unknown key",
-      "gateway.enable (icn.toml:7): unknown key; did you mean observability.tracing.enabled?"
+      "gateway.enable (icn.toml:7): unknown key; did you mean rate_limiting.enabled?"
     ])
   })
 
@@ -108,11 +117,11 @@ describe("readDocument", () => {
   })
 
   it("takes a quoted name with a dot for one name, not for a place in a table", () => {
-    assert.deepStrictEqual(read({ "network.turn_server": value, "network.listen_addr": value }), {
+    assert.deepStrictEqual(read({ "network.turn_server": value, "network.rpc_port": value }), {
       settings: [],
       problems: [
         '"network.turn_server" (icn.toml:7): unknown key; did you mean network.turn_server?',
-        '"network.listen_addr" (icn.toml:7): unknown key'
+        '"network.rpc_port" (icn.toml:7): unknown key'
       ],
       warnings: []
     })
@@ -178,5 +187,15 @@ describe("readFlags", () => {
         origin: { _tag: "Flag", flag: "--metrics-port" }
       }
     ])
+  })
+
+  it("knows the short names of some", () => {
+    assert.deepStrictEqual(
+      readFlags({ "network.listen_addr": "x", "network.bootstrap_peers": "y" }).map(({ origin }) => origin),
+      [
+        { _tag: "Flag", flag: "--listen" },
+        { _tag: "Flag", flag: "--bootstrap" }
+      ]
+    )
   })
 })

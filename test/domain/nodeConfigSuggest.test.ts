@@ -17,12 +17,15 @@ describe("nearest", () => {
     ["metrics_port", "observability.metrics_port"],
     ["network.log_levl", "observability.log_level"],
     ["data_dirs", "data_dir"],
-    ["observability.enabled", "observability.tracing.enabled"]
+    ["observability.enabled", "observability.tracing.enabled"],
+    ["rate_limiting.burst_capacity", "rate_limiting.fallback.burst_capacity"],
+    ["network.listen", "network.listen_addr"],
+    ["network.bootstrap_peer", "network.bootstrap_peers"]
   ])("finds what %s means", (typed, meant) => {
     assert.strictEqual(nearest(typed, paths), meant)
   })
 
-  it.each(["network.listen", "x", "", "network.completely_different", `network.${"turn_server".repeat(10)}`])(
+  it.each(["network.port", "x", "", "network.completely_different", `network.${"turn_server".repeat(10)}`])(
     "makes nothing up for %s",
     (typed) => {
       assert.isUndefined(nearest(typed, paths))
@@ -30,8 +33,11 @@ describe("nearest", () => {
     }
   )
 
-  it("prefers the same table", () => {
+  it("prefers the same table, then one inside it or around it", () => {
     assert.strictEqual(nearest("b.port", ["a.part", "b.part"]), "b.part")
+    assert.strictEqual(nearest("b.port", ["a.part", "b.c.part", "b.part"]), "b.part")
+    assert.strictEqual(nearest("b.port", ["a.part", "b.c.part"]), "b.c.part")
+    assert.strictEqual(nearest("b.c.port", ["a.part", "b.part"]), "b.part")
   })
 
   it.prop(

@@ -5,6 +5,7 @@ import { propertyName } from "../../src/domain/nodeConfigNames.ts"
 import { isKnownTable, knownPaths } from "../../src/domain/nodeConfigKnown.ts"
 import { pairs } from "../../src/domain/nodeConfigSecretFiles.ts"
 import { variableAt } from "../../src/domain/nodeConfigSources.ts"
+import { sample } from "../../src/domain/nodeConfigToml.ts"
 
 describe("every key", () => {
   it.each(leaves.map((leaf) => [leaf.path, leaf.key] as const))("%s has documentation of one line", (_, key) => {
@@ -20,10 +21,9 @@ describe("every key", () => {
     }
   )
 
-  it("has an example that it accepts where it has no default", () => {
+  it("has an example that it accepts, or a default that serves as one", () => {
     for (const { key, path } of leaves) {
-      const sample = key.default ?? key.example
-      assert.isTrue(sample !== undefined && Result.isSuccess(key.decode(sample)), path)
+      assert.isTrue(Result.isSuccess(key.decode(sample(key))), path)
     }
   })
 
@@ -66,6 +66,17 @@ describe("the defaults", () => {
       {
         dataDir: "",
         network: {
+          listenAddr: [{ host: "127.0.0.1", port: 0 }],
+          announceAddresses: "all",
+          bootstrapPeers: [],
+          mdnsEnabled: false,
+          mdnsInterfaces: [],
+          connectionsMax: 256,
+          connectionsPerAddressMax: 16,
+          handshakesMax: 32,
+          dialsMax: 16,
+          streamsPerPeerMax: 64,
+          dialTimeout: Duration.seconds(10),
           turnServer: undefined,
           turnUsername: undefined,
           turnPassword: undefined,
@@ -73,6 +84,15 @@ describe("the defaults", () => {
           turnAllocationLifetime: Duration.seconds(600),
           turnKeepalive: Duration.seconds(25),
           turnTimeout: Duration.millis(39_500)
+        },
+        rateLimiting: {
+          enabled: true,
+          fallback: {
+            maxMessagesPerSecond: 100,
+            burstCapacity: 20,
+            maxBytesPerSecond: 262_144,
+            burstBytes: 1_048_576
+          }
         },
         identity: { keystorePassphrase: undefined, keystorePassphraseFile: undefined },
         observability: {
@@ -93,7 +113,10 @@ describe("the defaults", () => {
           restartInitialDelay: Duration.millis(100),
           restartMaxDelay: Duration.seconds(30),
           restartLimit: 5,
-          restartWindow: Duration.seconds(60)
+          restartWindow: Duration.seconds(60),
+          candidateCleanupInterval: Duration.minutes(5),
+          peerExchangeDelay: Duration.millis(500),
+          peerExchangeMaxPeers: 50
         }
       }
     )

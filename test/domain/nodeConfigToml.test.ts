@@ -6,7 +6,8 @@ import { jsonSchema } from "../../src/domain/nodeConfigJsonSchema.ts"
 import { referenceMarkdown } from "../../src/domain/nodeConfigReference.ts"
 import type { Effective } from "../../src/domain/nodeConfigResolve.ts"
 import { variableAt } from "../../src/domain/nodeConfigSources.ts"
-import { effectiveJson, effectiveToml, exampleToml, tomlValue } from "../../src/domain/nodeConfigToml.ts"
+import { effectiveJson, effectiveToml, exampleToml, sample, tomlValue } from "../../src/domain/nodeConfigToml.ts"
+import { uncommentedExample } from "../fixtures/nodeConfig/example.ts"
 
 const at = (document: unknown, path: string): unknown =>
   path
@@ -16,11 +17,19 @@ const at = (document: unknown, path: string): unknown =>
       document
     )
 
+const lists = (listenAddr: ReadonlyArray<string>, peers: ReadonlyArray<string>): ReadonlyArray<Effective> => [
+  { path: "network.listen_addr", plain: listenAddr, origin: { _tag: "Default" } },
+  { path: "network.bootstrap_peers", plain: peers, origin: { _tag: "Flag", flag: "--bootstrap" } }
+]
+
+const wellFormed = (texts: ReadonlyArray<string>) => texts.map((text) => text.toWellFormed())
+
 describe("the example file", () => {
   it("points editors to the schema and is valid TOML that sets nothing", () => {
     assert.isTrue(exampleToml().startsWith("#:schema ./icn.schema.json\n"))
     assert.deepStrictEqual(parse(exampleToml()), {
       network: {},
+      rate_limiting: { fallback: {} },
       identity: {},
       observability: { tracing: {} },
       supervisor: {}
@@ -28,8 +37,13 @@ describe("the example file", () => {
   })
 
   it("shows each key with its default or example once its line is uncommented", () => {
-    const document = parse(exampleToml().replace(/^# (?=[a-z_]+ = )/gm, ""))
-    for (const { key, path } of leaves) assert.deepStrictEqual(at(document, path), key.default ?? key.example, path)
+    const document = parse(uncommentedExample())
+    for (const { key, path } of leaves) assert.deepStrictEqual(at(document, path), sample(key), path)
+  })
+
+  it("tells the default where it shows an example", () => {
+    assert.include(exampleToml().replaceAll("\n# ", " "), 'Default: ["127.0.0.1:0"].')
+    assert.include(exampleToml(), '\n# listen_addr = ["0.0.0.0:7777", "[::]:7777"]\n')
   })
 
   it("keeps to a width that editors show", () => {
@@ -53,13 +67,20 @@ describe("the JSON Schema", () => {
   it("describes each key with its default and allows no others", () => {
     for (const { key, path } of leaves) {
       const property = at(jsonSchema, `properties.${path.split(".").join(".properties.")}`)
-      assert.strictEqual(at(property, "type"), key.type, path)
-      assert.strictEqual(at(property, "default"), key.default, path)
+      assert.deepStrictEqual(at(property, "type"), key.type === "list" ? ["array", "string"] : key.type, path)
+      assert.deepStrictEqual(at(property, "default"), key.default, path)
       assert.include(String(at(property, "description")), key.doc, path)
     }
     for (const table of ["", "properties.network.", "properties.observability.properties.tracing."]) {
       assert.isFalse(at(jsonSchema, `${table}additionalProperties`))
     }
+  })
+
+  it("knows what a list holds and how much of it", () => {
+    const { items, maxItems, minItems, uniqueItems } = Object(
+      at(jsonSchema, "properties.network.properties.listen_addr")
+    )
+    assert.deepStrictEqual([items, minItems, maxItems, uniqueItems], [{ type: "string" }, 1, 8, true])
   })
 
   it("knows ranges and choices", () => {
@@ -97,6 +118,25 @@ describe("values in effect", () => {
       observability: { tracing: { sampling_rate: 1 } }
     })
   })
+
+  it("write a list on one line, or an item a line where that is too long, with the origin on the first", () => {
+    const long = "x".repeat(60)
+    const text = effectiveToml("x", lists([], [long, long]))
+    assert.include(text, "\nlisten_addr = [] # default\n")
+    assert.include(text, `\nbootstrap_peers = [ # --bootstrap\n  "${long}",\n  "${long}"\n]`)
+  })
+
+  it.prop(
+    "survive as lists being written and read, and being told as JSON",
+    [Arbitrary.array(Arbitrary.schema(Schema.String)), Arbitrary.array(Arbitrary.schema(Schema.String))],
+    ([some, others]) => {
+      const values = lists(wellFormed(some), wellFormed(others))
+      const expected = { network: { listen_addr: wellFormed(some), bootstrap_peers: wellFormed(others) } }
+      assert.deepStrictEqual(parse(effectiveToml("x", values)), expected)
+      assert.deepStrictEqual(effectiveJson(values), expected)
+    },
+    { arbitrary: { runs: 500, size: 100 } }
+  )
 
   it.prop(
     "survive being written and read",

@@ -1,16 +1,34 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, FileSystem } from "effect"
+import { Arbitrary, Duration, Effect, FileSystem, Result } from "effect"
+import { Did } from "../../src/domain/did.ts"
 import { leaves } from "../../src/domain/nodeConfig.ts"
 import { variableAt } from "../../src/domain/nodeConfigSources.ts"
-import { exampleToml } from "../../src/domain/nodeConfigToml.ts"
+import { effectiveToml, exampleToml, sample } from "../../src/domain/nodeConfigToml.ts"
+import * as PeerAddress from "../../src/domain/peerAddress.ts"
+import { format as formatAddress } from "../../src/domain/transportAddress.ts"
 import * as NodeConfigToml from "../../src/layers/NodeConfigToml.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
+import { integer, transportAddress } from "../fixtures/arbitraries.ts"
+import { uncommentedExample } from "../fixtures/nodeConfig/example.ts"
 import { makeWorkspace, problemsOf, withFiles } from "../fixtures/nodeConfig/workspace.ts"
 
 const level = (name: string) => `[observability]\nlog_level = "${name}"\n`
 
 /** The example file names secrets in a directory of the machine; the tests have them in theirs. */
 const here = (text: string) => text.replaceAll("/run/secrets", "secrets")
+
+const did = Result.getOrThrow(Did.parse("did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"))
+
+/** Members with and without a transport, by name, IPv4 and IPv6. */
+const peerList = Arbitrary.map(Arbitrary.array(transportAddress, { maxLength: 64 }), (addresses) => [
+  ...new Set(
+    addresses.map(({ host, port }, index) => {
+      const address = { host: index % 3 === 0 ? `n${index}.example` : host, port: Math.max(port, 1) }
+      const transport = (["any", "quic", "tcp"] as const)[index % 3] ?? "any"
+      return PeerAddress.format({ did, address: { ...address, transport } })
+    })
+  )
+])
 
 describe("where the file is looked for", () => {
   it.effect("flag, variable, working directory, configuration home, nowhere", () =>
@@ -114,10 +132,8 @@ describe("order", () => {
         yield* write("secrets/keystore_passphrase", "correct horse battery")
         // A secret and the file of it exclude each other, so each of the two rounds leaves one of them out.
         const some = leaves.filter(({ key }) => key.role !== without)
-        const env = Object.fromEntries(
-          some.map(({ key, path }) => [variableAt(path), here(String(key.default ?? key.example))])
-        )
-        yield* write("all.toml", here(exampleToml().replace(/^# (?=[a-z_]+ = )/gm, "")).replace(lines, ""))
+        const env = Object.fromEntries(some.map(({ key, path }) => [variableAt(path), here(String(sample(key)))]))
+        yield* write("all.toml", here(uncommentedExample()).replace(lines, ""))
         const fromFile = yield* load({ file: "all.toml" })
         const fromEnvironment = yield* load({ env })
         assert.deepStrictEqual(fromEnvironment.values, fromFile.values)
@@ -126,6 +142,28 @@ describe("order", () => {
           assert.strictEqual(fromFile.origins[path]._tag, "File", path)
         }
       }).pipe(withFiles)
+  )
+
+  it.effect.prop(
+    "what config print shows means the same when it is read as the file",
+    {
+      addresses: Arbitrary.array(transportAddress, { minLength: 1, maxLength: 8 }),
+      peers: peerList,
+      timeout: integer(500, 120_000)
+    },
+    ({ addresses, peers, timeout }) =>
+      Effect.gen(function* () {
+        const { load, options, write } = yield* makeWorkspace
+        const flags = {
+          "network.listen_addr": [...new Set(addresses.map(formatAddress))].join(","),
+          "network.bootstrap_peers": peers.join(" "),
+          "network.dial_timeout_ms": String(timeout)
+        }
+        const { config, effective } = yield* NodeConfigToml.load({ ...options, flags })
+        yield* write("printed.toml", effectiveToml(config.source, effective))
+        assert.deepStrictEqual((yield* load({ file: "printed.toml" })).values, config.values)
+      }).pipe(withFiles),
+    { arbitrary: { runs: 40, size: 1000 } }
   )
 
   it.effect("the example file is accepted as it is", () =>

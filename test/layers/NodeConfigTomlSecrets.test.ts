@@ -99,6 +99,9 @@ describe("secrets", () => {
         "turn_password.x = 'hunter2'",
         "turn_server = 'alice:hunter2@turn.example.org'",
         "turn_server = 'turn:alice:hunter2@turn.example.org'",
+        "bootstrap_peers = ['icn://alice:hunter2@seed.example.org:1']",
+        "bootstrap_peers = 'alice:hunter2@seed.example.org'",
+        "listen_addr = ['alice:hunter2@0.0.0.0:1', 'http://0.0.0.0?token=hunter2']",
         "turn_password = 'x'\nturn_password = 'hunter2'",
         `turn_password = "${"hunter2".repeat(1000)}"`
       ]) {

@@ -8,6 +8,7 @@
 import { Result } from "effect"
 import { type AST, ParseError, parseTOML } from "toml-eslint-parser"
 import type { DocumentNode, DocumentTable } from "../../domain/nodeConfigSources.ts"
+import type { RawValue } from "../../domain/nodeConfigValue.ts"
 
 export interface SyntaxFault {
   readonly line: number | undefined
@@ -50,13 +51,24 @@ const toNode = (node: AST.TOMLContentNode): MutableNode => {
       return table
     }
     case "TOMLArray":
-      return { _tag: "Value", line, raw: { type: "array" } }
     case "TOMLValue":
       return { _tag: "Value", line, raw: toRaw(node) }
   }
 }
 
-const toRaw = (node: AST.TOMLValue): Value["raw"] => {
+/** What a table inside an array holds is of no use to any key. */
+const toRaw = (node: AST.TOMLContentNode): RawValue => {
+  switch (node.type) {
+    case "TOMLInlineTable":
+      return { type: "table" }
+    case "TOMLArray":
+      return { type: "array", items: node.elements.map((item) => ({ raw: toRaw(item), line: item.loc.start.line })) }
+    case "TOMLValue":
+      return toRawScalar(node)
+  }
+}
+
+const toRawScalar = (node: AST.TOMLValue): RawValue => {
   switch (node.kind) {
     case "string":
       return { type: "string", value: node.value }
@@ -115,7 +127,8 @@ const build = (program: AST.TOMLProgram): DocumentTable => {
       // No key is an array of tables: that it is one says enough, whatever it holds.
       const name = String(path[array - 1])
       const above = tableAt(root, path.slice(0, array - 1).map(String), line)
-      if (!above.entries.has(name)) above.entries.set(name, { _tag: "Value", line, raw: { type: "array" } })
+      const raw: RawValue = { type: "array", items: [{ raw: { type: "table" }, line }] }
+      if (!above.entries.has(name)) above.entries.set(name, { _tag: "Value", line, raw })
     }
   }
   return root

@@ -26,6 +26,18 @@ const logLevel = Flag.String("log-level").pipe(
   Flag.optional
 )
 
+const listen = Flag.String("listen").pipe(
+  Flag.withMetavar("addresses"),
+  Flag.withDescription("Where to listen, such as 0.0.0.0:7777,[::]:7777; port 0 for any free one"),
+  Flag.optional
+)
+
+const bootstrap = Flag.String("bootstrap").pipe(
+  Flag.withMetavar("members"),
+  Flag.withDescription("Members to connect to at start, as icn://DID@host:port, separated by commas"),
+  Flag.optional
+)
+
 /** Of its own, since events come one by one. */
 const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Also tell every event as one line of JSON on standard output"),
@@ -76,13 +88,15 @@ const startupFailed = (failure: StartupFailed): CommandFailed =>
 
 export const run = Command.make(
   "run",
-  { config: configFlag, dataDir: dataDirFlag, metricsPort, logLevel, json },
-  Effect.fnUntraced(function* ({ config, dataDir, json, logLevel, metricsPort }) {
+  { config: configFlag, dataDir: dataDirFlag, metricsPort, logLevel, listen, bootstrap, json },
+  Effect.fnUntraced(function* ({ bootstrap, config, dataDir, json, listen, logLevel, metricsPort }) {
     const options = yield* configOptions(
       { config, dataDir },
       {
         "observability.metrics_port": Option.getOrUndefined(metricsPort),
-        "observability.log_level": Option.getOrUndefined(logLevel)
+        "observability.log_level": Option.getOrUndefined(logLevel),
+        "network.listen_addr": Option.getOrUndefined(listen),
+        "network.bootstrap_peers": Option.getOrUndefined(bootstrap)
       }
     )
     const { variables } = yield* ProcessEnvironment

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parse, TomlDate } from "smol-toml"
 import type { DocumentNode, DocumentTable } from "../../../src/domain/nodeConfigSources.ts"
+import type { RawValue } from "../../../src/domain/nodeConfigValue.ts"
 import { parseToml } from "../../../src/layers/nodeConfig/tomlDocument.ts"
 import { fuzzSeed, makeRandom, type Random } from "../../fixtures/random.ts"
 
@@ -8,7 +9,16 @@ import { fuzzSeed, makeRandom, type Random } from "../../fixtures/random.ts"
 const plain = (node: DocumentNode): unknown => {
   if (node._tag === "Table")
     return Object.fromEntries(Array.from(node.entries, ([name, inner]) => [name, plain(inner)]))
-  return "value" in node.raw ? [node.raw.type, node.raw.value] : [node.raw.type]
+  return plainValue(node.raw)
+}
+
+/** Tables in an array hold nothing that any key wants, and of an array of tables there is only the first. */
+const once = (items: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  items.every((item) => Array.isArray(item) && item[0] === "table") ? items.slice(0, 1) : items
+
+const plainValue = (raw: RawValue): unknown => {
+  if (raw.type === "array") return ["array", once(raw.items.map((item) => plainValue(item.raw)))]
+  return "value" in raw ? [raw.type, raw.value] : [raw.type]
 }
 
 const lines = (table: DocumentTable): Record<string, number> =>
@@ -34,7 +44,7 @@ m = """
 x"""
 b = true
 d = 1979-05-27
-a = [1, 2]
+a = [1, "x", [2.0, []], {x = 1}]
 t = {x = 1}
 t2.y.z = 2`
     assert.deepStrictEqual(plain(parseToml(text).table), {
@@ -48,7 +58,21 @@ t2.y.z = 2`
       m: ["string", "x"],
       b: ["boolean", true],
       d: ["date"],
-      a: ["array"],
+      a: [
+        "array",
+        [
+          ["integer", 1n],
+          ["string", "x"],
+          [
+            "array",
+            [
+              ["float", 2],
+              ["array", []]
+            ]
+          ],
+          ["table"]
+        ]
+      ],
       t: { x: ["integer", 1n] },
       t2: { y: { z: ["integer", 2n] } }
     })
@@ -69,10 +93,20 @@ g = {h = 1}`
     assert.deepStrictEqual(lines(parseToml(text.replaceAll("\n", "\r\n")).table), expected)
   })
 
+  it("know the line of each item of an array", () => {
+    const node = parseToml('\na = [ # why\n  "x",\n\n  "y", "z"\n]').table.entries.get("a")
+    assert.strictEqual(node?.line, 2)
+    const raw = node?._tag === "Value" && node.raw.type === "array" ? node.raw.items : []
+    assert.deepStrictEqual(
+      raw.map(({ line }) => line),
+      [3, 5, 5]
+    )
+  })
+
   it("take an array of tables for an array, wherever it begins", () => {
     assert.deepStrictEqual(plain(parseToml("[[a]]\nx = 1\n[[a]]\n[a.b]\ny = 1\n[c]\n[[c.d]]\nz = 1").table), {
-      a: ["array"],
-      c: { d: ["array"] }
+      a: ["array", [["table"]]],
+      c: { d: ["array", [["table"]]] }
     })
   })
 
@@ -223,13 +257,15 @@ const reference = (value: unknown): unknown => {
   if (isTable(value)) {
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, reference(inner)]))
   }
-  if (Array.isArray(value)) return ["array"]
+  if (Array.isArray(value)) return ["array", once(value.map(referenceItem))]
   if (value instanceof TomlDate) return ["date"]
   if (typeof value === "bigint") return ["integer", value]
   // The one difference that TOML leaves to the reader: how a line ends inside a text of several lines.
   if (typeof value === "string") return ["string", value.replaceAll("\r\n", "\n")]
   return [typeof value === "number" ? "float" : typeof value, value]
 }
+
+const referenceItem = (value: unknown): unknown => (isTable(value) ? ["table"] : reference(value))
 
 describe("any text", () => {
   it("is read without a crash, and as another parser reads it", () => {

@@ -54,11 +54,15 @@ describe("config check", () => {
 
   it.effect("ends with 78 and every problem", () =>
     Effect.gen(function* () {
-      const { err, exitCode, out, text } = yield* run(["check"], "x = 1\n[network]\nlisten_addr = 1\nturn_server = 1", {
-        ICN_NETWORK_TURN_KEEPALIVE_SECS: ""
-      })
+      const { err, exitCode, out, text } = yield* run(
+        ["check"],
+        "x = 1\n[network]\nstun_servers = 1\nturn_server = 1",
+        {
+          ICN_NETWORK_TURN_KEEPALIVE_SECS: ""
+        }
+      )
       assert.deepStrictEqual([exitCode, out], [78, ""])
-      assert.match(err, /^warning: network\.listen_addr \(icn\.toml:3\)/)
+      assert.match(err, /^warning: network\.stun_servers \(icn\.toml:3\)/)
       assert.deepStrictEqual(text?.split("\n"), [
         "icn.toml has 3 problems:",
         "  x (icn.toml:1): unknown key",
@@ -132,7 +136,9 @@ describe("config print", () => {
       const { out } = yield* run(["print", "--json"], toml, variables)
       const { origins, source, values } = Object(decodeJson(out))
       assert.strictEqual(source, "icn.toml")
-      assert.deepStrictEqual(values.network, {
+      assert.deepInclude(values.network, {
+        listen_addr: ["127.0.0.1:0"],
+        bootstrap_peers: [],
         turn_server: "turn.example.org:3478",
         turn_username: "alice",
         turn_password: "<redacted>",
@@ -150,6 +156,16 @@ describe("config print", () => {
       assert.strictEqual(origins["observability.metrics_port"], "ICN_OBSERVABILITY_METRICS_PORT")
       assert.strictEqual(origins["observability.log_level"], "default")
       assert.notInclude(out, "hunter2")
+    })
+  )
+
+  it.effect("shows lists as they were understood", () =>
+    Effect.gen(function* () {
+      const { out } = yield* run(["print"], "[network]\nlisten_addr = '[0:0::0]:7777'", {
+        ICN_NETWORK_MDNS_INTERFACES: "eth0, 192.168.1.10\teth1"
+      })
+      assert.include(out, '\nlisten_addr = ["[::]:7777"] # icn.toml:2\n')
+      assert.include(out, '\nmdns_interfaces = ["eth0", "192.168.1.10", "eth1"] # ICN_NETWORK_MDNS_INTERFACES\n')
     })
   )
 
