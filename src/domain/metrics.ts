@@ -3,6 +3,13 @@
  * each label. One list, so that names are found here, labels stay bounded by type, and `docs/metrics.md` is generated
  * from it. Base units only (seconds, bytes); `_total` on counters and on nothing else.
  */
+import {
+  candidatesCached,
+  candidatesExpired,
+  candidatesReceived,
+  candidatesRejected,
+  candidatesStaleRejected
+} from "./candidateMetrics.ts"
 import { operations } from "./operations.ts"
 import { version } from "./version.ts"
 
@@ -199,6 +206,10 @@ export const turnLifetimeLeft = gauge({
   labels: {}
 })
 
+// --- candidates ---
+
+export * from "./candidateMetrics.ts"
+
 // --- system ---
 
 /** What is told of the event loop's delays since the latest update. */
@@ -284,6 +295,11 @@ export const catalogue: ReadonlyArray<AnyMetric> = [
   turnRelayPackets,
   turnDroppedPackets,
   turnLifetimeLeft,
+  candidatesReceived,
+  candidatesCached,
+  candidatesExpired,
+  candidatesStaleRejected,
+  candidatesRejected,
   systemUptime,
   systemActorsActive,
   systemEventLoopLag,

@@ -9,6 +9,7 @@ export const operations = [
   "metrics_server",
   "metrics_server_start",
   "metrics_update",
+  "peer_book",
   "rpc_server",
   "shutdown",
   "shutdown_timeout",

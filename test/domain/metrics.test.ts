@@ -13,7 +13,7 @@ describe("the catalogue of metrics", () => {
     const defined = Object.values<unknown>(definitions).filter(
       (value) => typeof value === "object" && value !== null && "kind" in value
     )
-    assert.deepStrictEqual(new Set<unknown>(catalogue), new Set(defined))
+    assert.sameMembers<unknown>([...catalogue], defined)
     assert.strictEqual(new Set(catalogue.map(({ name }) => name)).size, catalogue.length)
   })
 
