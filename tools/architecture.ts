@@ -98,7 +98,8 @@ const insideOfAnotherLayer = (file: string, target: string): boolean => {
   if (!file.startsWith("src/layers/")) return false
   if (file.startsWith(`src/layers/${folder}/`)) return false
   const base = (file.split("/").at(-1) ?? "").toLowerCase()
-  return !base.startsWith(folder.toLowerCase())
+  // A folder is named after a service (`turn/`), or after the technology of several layers (`libp2p/`).
+  return !base.startsWith(folder.toLowerCase()) && !base.endsWith(`${folder.toLowerCase()}.ts`)
 }
 
 const checkImport = (file: string, { names, specifier, typeOnly }: Import): string | undefined => {

@@ -3,7 +3,7 @@
  * layers/IdentityFile.ts (a key file in the data directory) and layers/IdentityMemory.ts; the rules of DIDs are in
  * domain/did.ts, those of keys and signatures in domain/ed25519.ts.
  */
-import { Context, type Effect, Schema } from "effect"
+import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { Did } from "../domain/did.ts"
 import type { DomainTag } from "../domain/ed25519.ts"
 
@@ -36,5 +36,11 @@ export class Identity extends Context.Service<
     sign(tag: DomainTag, bytes: Uint8Array): Effect.Effect<Uint8Array>
     /** Whether `signature` is `signer`'s for this tag and these bytes, by the strict rules of domain/ed25519.ts. */
     verify(signer: Did, tag: DomainTag, bytes: Uint8Array, signature: Uint8Array): Effect.Effect<boolean>
+    /**
+     * The 32-byte seed, for transports whose own code proves this node in a handshake: libp2p signs under prefixes of
+     * its own (`libp2p-tls-handshake:`, `noise-libp2p-static-key:`, `libp2p-pubsub:`), which no frame of ours begins
+     * with. For nothing else.
+     */
+    readonly handshakeSeed: Redacted.Redacted<Uint8Array>
   }
 >()("icn-node/services/Identity") {}

@@ -36,6 +36,9 @@ describe("architecture", () => {
     const code = 'import { a } from "./turn/Allocation.ts"\n'
     assert.deepStrictEqual(one("src/layers/TurnUdp.ts", code), [])
     assert.lengthOf(one("src/layers/LedgerSqlite.ts", code), 1)
+    const technology = 'import { a } from "./libp2p/Node.ts"\n'
+    assert.deepStrictEqual(one("src/layers/SessionLibp2p.ts", technology), [])
+    assert.lengthOf(one("src/layers/SessionMemory.ts", technology), 1)
   })
 
   it("finds cycles", () => {

@@ -1,0 +1,240 @@
+/**
+ * Dials members by their DID: their addresses one after the other with a short head start for each (RFC 8305, "Happy
+ * Eyeballs"), the first connection that proves the member wins. All who want the same member at the same time share one
+ * attempt, which ends when the last of them has lost interest.
+ */
+import { Clock, Deferred, Effect, Exit, Fiber, Option, type Scope, Semaphore } from "effect"
+import type { Did } from "../../domain/did.ts"
+import { networkDials, networkDialFailures } from "../../domain/metrics.ts"
+import { formatAddress, type PeerAddress } from "../../domain/peerAddress.ts"
+import { format } from "../../domain/transportAddress.ts"
+import type { MetricsShape } from "../../services/Metrics.ts"
+import type { PeerBook } from "../../services/PeerBook.ts"
+import {
+  DialFailed,
+  PeerIsSelf,
+  PeerUnknown,
+  type Session,
+  SessionClosed,
+  type SessionError,
+  WrongPeer
+} from "../../services/SessionManager.ts"
+import * as Settings from "./Settings.ts"
+import { sessionError, type Table } from "./Table.ts"
+import type { Wire, WireDialFailed, WireTarget } from "./Wire.ts"
+
+/** Head start of each target before the next one is tried beside it (RFC 8305 section 5 recommends 250 ms). */
+const headStartMillis = 250
+/** Targets tried in one dial: what is known beyond these is hardly better. */
+const targetsMax = 16
+/** The longest that a name may take to be resolved. */
+const resolveMillisMax = 5000
+
+interface Candidate {
+  readonly address: PeerAddress
+  readonly target: WireTarget
+}
+
+interface Attempt {
+  readonly address: string
+  readonly error: string
+  readonly wrongPeer: boolean
+}
+
+/** What a dial came to when none of its targets led to the member. */
+class NotReached {
+  readonly attempts: ReadonlyArray<Attempt>
+  constructor(attempts: ReadonlyArray<Attempt>) {
+    this.attempts = attempts
+  }
+}
+
+interface Shared {
+  readonly result: Deferred.Deferred<Session, SessionError>
+  readonly fiber: Fiber.Fiber<void>
+  waiting: number
+}
+
+export interface Dialler {
+  /** The session with a member, opened when there is none that answers. */
+  readonly dial: (did: Did) => Effect.Effect<Session, SessionError>
+}
+
+export interface DiallerParts {
+  readonly self: Did
+  readonly wire: Wire
+  readonly table: Table
+  readonly book: PeerBook["Service"]
+  readonly metrics: MetricsShape
+  readonly settings: Settings.SessionSettings
+  /** Asks neighbours where a member is. */
+  readonly find: (did: Did) => Effect.Effect<boolean>
+  /** Attempts end with it. */
+  readonly scope: Scope.Scope
+}
+
+/** What a dial that reached nobody is told as. */
+const failure = (did: Did, { attempts }: NotReached): SessionError => {
+  const wrong = attempts.find(({ wrongPeer }) => wrongPeer)
+  return sessionError(
+    did,
+    wrong !== undefined && attempts.every(({ wrongPeer }) => wrongPeer)
+      ? new WrongPeer({ address: wrong.address, found: wrong.error })
+      : new DialFailed({
+          attempts: attempts.map(({ address, error, wrongPeer }) => ({
+            address,
+            error: wrongPeer ? `another member is there, ${error}` : error
+          }))
+        })
+  )
+}
+
+export const make = (parts: DiallerParts): Dialler => {
+  const { book, find, metrics, scope, self, settings, table, wire } = parts
+  const permits = Semaphore.makeUnsafe(settings.dialsMax)
+  const running = new Map<string, Shared>()
+
+  const targetsOf = Effect.fnUntraced(function* (addresses: ReadonlyArray<PeerAddress>) {
+    const resolved = yield* Effect.forEach(
+      addresses,
+      (address) =>
+        Effect.map(Effect.timeoutOption(wire.resolve(address.host), resolveMillisMax), (hosts) =>
+          Option.getOrElse(hosts, (): ReadonlyArray<string> => []).flatMap((host) =>
+            wire.targets(address, host).map((target): Candidate => ({ address, target }))
+          )
+        ),
+      { concurrency: "unbounded" }
+    )
+    return resolved.flat().slice(0, targetsMax)
+  })
+
+  const tryOne = Effect.fnUntraced(function* (did: Did, { address, target }: Candidate) {
+    const text = `${target.transport} ${format(target)}`
+    yield* metrics.inc(networkDials, { transport: target.transport })
+    const failed = Effect.fnUntraced(function* (error: string, wrongPeer: boolean) {
+      yield* metrics.inc(networkDialFailures, { transport: target.transport })
+      yield* book.failed(did, address)
+      const attempt: Attempt = { address: wrongPeer ? format(target) : text, error, wrongPeer }
+      return yield* Effect.fail(attempt)
+    })
+    yield* wire.dial(did, target).pipe(
+      Effect.timeoutOption(settings.dialTimeoutMillis),
+      Effect.matchEffect({
+        onSuccess: (done) =>
+          Option.isSome(done) ? Effect.void : failed(`no answer within ${settings.dialTimeoutMillis} ms`, false),
+        onFailure: ({ detail, reason }: WireDialFailed) =>
+          // Another connection to the member has precedence, so the member is as good as reached.
+          reason === "refused" && table.get(did) !== undefined ? Effect.void : failed(detail, reason === "wrongPeer")
+      })
+    )
+    return address
+  })
+
+  /** The first target that leads to the member; each starts when the one before has failed or had its head start. */
+  const tryAll = Effect.fnUntraced(function* (did: Did, candidates: ReadonlyArray<Candidate>) {
+    const attempts: Array<Attempt> = []
+    const won = Deferred.makeUnsafe<PeerAddress, NotReached>()
+    let left = candidates.length
+    const failures = candidates.map(() => Deferred.makeUnsafe<void>())
+    const race = Effect.forEach(
+      candidates,
+      Effect.fnUntraced(function* (candidate, index) {
+        const before = failures.slice(0, index).map((failure) => Deferred.await(failure))
+        yield* Effect.raceFirst(Effect.sleep(headStartMillis * index), Effect.all(before, { discard: true }))
+        const exit = yield* Effect.exit(tryOne(did, candidate))
+        if (Exit.isSuccess(exit)) return void (yield* Deferred.succeed(won, exit.value))
+        const attempt = Option.getOrUndefined(Exit.findErrorOption(exit))
+        if (attempt !== undefined) attempts.push(attempt)
+        const own = failures[index]
+        if (own !== undefined) yield* Deferred.succeed(own, undefined)
+        if (--left === 0) yield* Deferred.fail(won, new NotReached(attempts))
+      }),
+      { concurrency: "unbounded", discard: true }
+    )
+    const fiber = yield* Effect.forkChild(race)
+    return yield* Effect.ensuring(Deferred.await(won), Fiber.interrupt(fiber))
+  })
+
+  const attempt = Effect.fnUntraced(function* (did: Did) {
+    let addresses = yield* book.addresses(did)
+    if (addresses.length === 0 && (yield* find(did))) addresses = yield* book.addresses(did)
+    if (addresses.length === 0) return yield* sessionError(did, new PeerUnknown({}))
+    const candidates = yield* targetsOf(addresses)
+    if (candidates.length === 0) {
+      const unresolved = addresses.map((address) => ({
+        address: formatAddress(address),
+        error: "the name has no address"
+      }))
+      return yield* sessionError(did, new DialFailed({ attempts: unresolved }))
+    }
+    const address = yield* tryAll(did, candidates).pipe(
+      Effect.catch((notReached) =>
+        // The member may have come to us in the meantime.
+        table.get(did) === undefined ? Effect.fail(failure(did, notReached)) : Effect.succeed(undefined)
+      )
+    )
+    const entry = table.get(did)
+    if (entry === undefined) {
+      return yield* sessionError(did, new SessionClosed({ detail: "the connection was lost at once" }))
+    }
+    const session = yield* table.awaitOpen(entry)
+    if (address !== undefined && entry.dialler === "self") yield* book.succeeded(did, address)
+    return session
+  })
+
+  const begin = Effect.fnUntraced(function* (did: Did) {
+    const result = Deferred.makeUnsafe<Session, SessionError>()
+    const done = Deferred.makeUnsafe<void>()
+    table.dialling.set(did.text, done)
+    const fiber = yield* permits
+      .withPermits(1)(attempt(did))
+      .pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (running.get(did.text)?.result === result) running.delete(did.text)
+            if (table.dialling.get(did.text) === done) table.dialling.delete(did.text)
+            Deferred.doneUnsafe(done, Effect.void)
+            Deferred.doneUnsafe(result, exit)
+          })
+        ),
+        Effect.exit,
+        Effect.asVoid,
+        Effect.forkIn(scope)
+      )
+    const shared: Shared = { result, fiber, waiting: 0 }
+    running.set(did.text, shared)
+    return shared
+  })
+
+  const join = Effect.fnUntraced(function* (did: Did) {
+    const shared = running.get(did.text) ?? (yield* begin(did))
+    shared.waiting++
+    return yield* Deferred.await(shared.result).pipe(
+      Effect.onInterrupt(() => {
+        shared.waiting--
+        if (shared.waiting > 0) return Effect.void
+        if (running.get(did.text) === shared) running.delete(did.text)
+        // Whoever has lost interest does not wait for the network either.
+        return Effect.asVoid(Effect.forkIn(Fiber.interrupt(shared.fiber), scope))
+      })
+    )
+  })
+
+  return {
+    dial: Effect.fn("SessionManager.dial")(function* (did) {
+      if (did.text === self.text) return yield* sessionError(did, new PeerIsSelf({}))
+      const entry = table.get(did)
+      if (entry !== undefined) {
+        const session = yield* Effect.exit(Effect.timeoutOption(table.awaitOpen(entry), Settings.greetingMillisMax))
+        const isOpen = Exit.isSuccess(session) && Option.isSome(session.value)
+        const isFresh = (yield* Clock.currentTimeMillis) - entry.heardAtMillis < Settings.freshMillis
+        if (isOpen && (isFresh || (yield* table.isAlive(entry)))) {
+          const present = table.sessions().find((one) => one.did.text === did.text)
+          if (present !== undefined) return present
+        }
+        if (table.get(did) === entry) yield* table.close(entry, "it did not answer any more")
+      }
+      return yield* join(did)
+    })
+  }
+}

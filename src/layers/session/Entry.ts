@@ -1,0 +1,80 @@
+/**
+ * One member's place in the session table: from the moment a connection to it is admitted, over the greeting, until the
+ * connection is gone. There is one at a time per member.
+ */
+import { Deferred, Scope } from "effect"
+import type { Did } from "../../domain/did.ts"
+import type { Dialler } from "../../domain/sessionSettle.ts"
+import { format, type TransportAddress } from "../../domain/transportAddress.ts"
+import type { Session, SessionError } from "../../services/SessionManager.ts"
+import type { Control } from "./Control.ts"
+import type { WireConnection, WireStream } from "./Wire.ts"
+
+/** How far a session has come: its connection may stay; it is up; both have said hello. */
+export type Stage =
+  | { readonly _tag: "Admitted" }
+  | { readonly _tag: "Greeting"; readonly connection: WireConnection }
+  | { readonly _tag: "Open"; readonly connection: WireConnection; readonly control: Control; readonly atMillis: number }
+
+export interface Entry {
+  readonly did: Did
+  readonly dialler: Dialler
+  readonly remote: TransportAddress
+  stage: Stage
+  /** Everything that runs for this session. */
+  readonly scope: Scope.Closeable
+  /** The control stream, where the member opens it because the member dialled. */
+  readonly controlStream: Deferred.Deferred<WireStream>
+  /** Succeeds at the greeting's end, fails when it does not come to that. */
+  readonly opened: Deferred.Deferred<Session, SessionError>
+  /** Completes when the member's place is free again. */
+  readonly gone: Deferred.Deferred<void>
+  rttMs: number | undefined
+  /** When something was last heard on the control stream. */
+  heardAtMillis: number
+  bytesIn: number
+  bytesOut: number
+  /** Open streams, by who opened them. */
+  inboundStreams: number
+  outboundStreams: number
+  readonly inboundByProtocol: Map<string, number>
+}
+
+export const make = (did: Did, dialler: Dialler, remote: TransportAddress): Entry => ({
+  did,
+  dialler,
+  remote,
+  stage: { _tag: "Admitted" },
+  scope: Scope.makeUnsafe(),
+  controlStream: Deferred.makeUnsafe(),
+  opened: Deferred.makeUnsafe(),
+  gone: Deferred.makeUnsafe(),
+  rttMs: undefined,
+  heardAtMillis: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  inboundStreams: 0,
+  outboundStreams: 0,
+  inboundByProtocol: new Map()
+})
+
+/** The session as others see it; `undefined` before the greeting's end. */
+export const sessionOf = (entry: Entry): Session | undefined => {
+  if (entry.stage._tag !== "Open") return undefined
+  const { atMillis, connection } = entry.stage
+  return {
+    did: entry.did,
+    direction: entry.dialler === "self" ? "outbound" : "inbound",
+    openedAtMillis: atMillis,
+    path: {
+      kind: "direct",
+      transport: connection.transport,
+      remoteAddress: format(entry.remote),
+      rttMs: entry.rttMs,
+      sinceMillis: atMillis,
+      switches: 0
+    },
+    bytesIn: entry.bytesIn,
+    bytesOut: entry.bytesOut
+  }
+}

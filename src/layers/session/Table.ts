@@ -1,0 +1,236 @@
+/**
+ * Which members there are sessions with: one connection each, whoever dialled. Admits connections by the rules of
+ * domain/sessionSettle.ts and the limits, leads them through the greeting, and forgets them when they are gone.
+ */
+import { Cause, Deferred, Effect, Exit, type Fiber, Option, PubSub, Scope } from "effect"
+import type { Did } from "../../domain/did.ts"
+import { networkConnections, networkConnectionsRejected } from "../../domain/metrics.ts"
+import { isSmaller, settle } from "../../domain/sessionSettle.ts"
+import type { MetricsShape } from "../../services/Metrics.ts"
+import {
+  type Session,
+  SessionClosed,
+  SessionError,
+  type SessionErrorReason,
+  type SessionEvent
+} from "../../services/SessionManager.ts"
+import * as Entries from "./Entry.ts"
+import type { Entry } from "./Entry.ts"
+import * as Settings from "./Settings.ts"
+import type { WireAttempt, WireConnection } from "./Wire.ts"
+
+/** A goodbye that does not get through in this time is left unsaid. */
+const goodbyeMillisMax = 500
+
+/** What the table asks of the parts around it. */
+export interface TableHooks {
+  /** Says hello on a new connection and keeps its control stream running; returns once both have said hello. */
+  readonly greet: (entry: Entry, connection: WireConnection) => Effect.Effect<void, Error>
+  /** Whether an open session answers. */
+  readonly answers: (entry: Entry, millis: number) => Effect.Effect<boolean>
+}
+
+export type Run = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+
+export class Table {
+  readonly #self: Did
+  readonly #settings: Settings.SessionSettings
+  readonly #metrics: MetricsShape
+  readonly #events: PubSub.PubSub<SessionEvent>
+  readonly #run: Run
+  readonly #entries = new Map<string, Entry>()
+  /** Members that this node is dialling, with what completes when that has ended. */
+  readonly dialling = new Map<string, Deferred.Deferred<void>>()
+  hooks: TableHooks = { greet: () => Effect.void, answers: () => Effect.succeed(false) }
+
+  constructor(
+    self: Did,
+    settings: Settings.SessionSettings,
+    metrics: MetricsShape,
+    events: PubSub.PubSub<SessionEvent>,
+    run: Run
+  ) {
+    this.#self = self
+    this.#settings = settings
+    this.#metrics = metrics
+    this.#events = events
+    this.#run = run
+  }
+
+  get(did: Did): Entry | undefined {
+    return this.#entries.get(did.text)
+  }
+
+  /** Members whose sessions are open. */
+  open(): ReadonlyArray<Entry> {
+    return [...this.#entries.values()].filter(({ stage }) => stage._tag === "Open")
+  }
+
+  sessions(): ReadonlyArray<Session> {
+    return this.open().flatMap((entry) => Entries.sessionOf(entry) ?? [])
+  }
+
+  /** The entry that this very connection belongs to. */
+  of(connection: WireConnection): Entry | undefined {
+    const entry = this.#entries.get(connection.did.text)
+    return entry !== undefined && entry.stage._tag !== "Admitted" && entry.stage.connection === connection
+      ? entry
+      : undefined
+  }
+
+  /** Whether one more handshake from this source is allowed. */
+  admitSource(host: string): boolean {
+    let count = 0
+    for (const { dialler, remote } of this.#entries.values()) if (dialler === "peer" && remote.host === host) count++
+    return count < this.#settings.connectionsPerAddressMax
+  }
+
+  /** Whether a connection may stay. While it says so, the member's place is taken. */
+  readonly admit = (attempt: WireAttempt): Effect.Effect<boolean> =>
+    Effect.gen({ self: this }, function* () {
+      const selfIsSmaller = isSmaller(this.#self.text, attempt.did.text)
+      if (attempt.did.text === this.#self.text) return false
+      if (attempt.dialler === "peer" && selfIsSmaller) yield* this.#awaitOwnDial(attempt.did)
+      // What stands in the way may be followed by another one, but hardly twice.
+      for (let round = 0; round < 3; round++) {
+        const present = this.#entries.get(attempt.did.text)
+        if (present === undefined) return yield* this.#reserve(attempt)
+        const settlement = settle(selfIsSmaller, present.dialler, attempt.dialler)
+        if (settlement === "refuse") return false
+        if (settlement === "probe" && (yield* this.isAlive(present))) return false
+        yield* this.close(present, "replaced by a newer connection")
+      }
+      return false
+    })
+
+  /** An own dial to the member has precedence over its dial, if it comes to something soon. */
+  #awaitOwnDial(did: Did): Effect.Effect<void> {
+    const dial = this.dialling.get(did.text)
+    if (dial === undefined || this.#entries.has(did.text)) return Effect.void
+    return Effect.ignore(Effect.timeoutOption(Deferred.await(dial), Settings.ownDialMillisMax))
+  }
+
+  #reserve(attempt: WireAttempt): Effect.Effect<boolean> {
+    if (this.#entries.size >= this.#settings.connectionsMax) {
+      return Effect.as(this.#metrics.inc(networkConnectionsRejected, { reason: "limit" }), false)
+    }
+    this.#entries.set(attempt.did.text, Entries.make(attempt.did, attempt.dialler, attempt.remote))
+    return Effect.succeed(true)
+  }
+
+  /** Whether the session answers; one that is still greeting has as long as the probe. */
+  readonly isAlive = (entry: Entry): Effect.Effect<boolean> =>
+    Effect.gen({ self: this }, function* () {
+      if (entry.stage._tag !== "Open") {
+        const greeted = yield* Effect.exit(Deferred.await(entry.opened)).pipe(
+          Effect.timeoutOption(Settings.probeMillisMax)
+        )
+        return Option.isSome(greeted) && Exit.isSuccess(greeted.value)
+      }
+      return yield* this.hooks.answers(entry, Settings.probeMillisMax)
+    })
+
+  /** An admitted attempt came to nothing. */
+  readonly abandoned = (attempt: WireAttempt): void => {
+    const entry = this.#entries.get(attempt.did.text)
+    if (entry?.stage._tag === "Admitted" && entry.dialler === attempt.dialler) {
+      this.#forget(entry, "the connection was lost before it was up")
+    }
+  }
+
+  /** An admitted attempt became a connection: greets, and opens the session or ends the connection. */
+  readonly opened = (connection: WireConnection): void => {
+    const entry = this.#entries.get(connection.did.text)
+    if (entry?.stage._tag !== "Admitted" || entry.dialler !== connection.dialler) {
+      return connection.close("it was not admitted")
+    }
+    entry.stage = { _tag: "Greeting", connection }
+    const greeting = this.hooks.greet(entry, connection).pipe(
+      Effect.timeoutOrElse({
+        duration: Settings.greetingMillisMax,
+        orElse: () => Effect.fail(new Error("it did not say hello in time"))
+      }),
+      Effect.andThen(this.#opened(entry)),
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.void
+          : Effect.sync(() => connection.close(Cause.prettyErrors(cause)[0]?.message ?? "the greeting failed"))
+      )
+    )
+    this.#run(Effect.asVoid(Effect.forkIn(greeting, entry.scope, { startImmediately: true })))
+  }
+
+  #opened(entry: Entry): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const session = Entries.sessionOf(entry)
+      if (session === undefined) return
+      yield* Deferred.succeed(entry.opened, session)
+      yield* this.#metrics.inc(networkConnections, { direction: session.direction })
+      yield* PubSub.publish(this.#events, { _tag: "Opened", session })
+    })
+  }
+
+  readonly closed = (connection: WireConnection, reason: string): void => {
+    const entry = this.of(connection)
+    if (entry !== undefined) this.#forget(entry, reason)
+  }
+
+  /** Frees the member's place and ends everything that ran for it. */
+  #forget(entry: Entry, reason: string): void {
+    if (this.#entries.get(entry.did.text) !== entry) return
+    this.#entries.delete(entry.did.text)
+    const wasOpen = entry.stage._tag === "Open"
+    const error = new SessionError({ peer: entry.did.text, reason: new SessionClosed({ detail: reason }) })
+    Deferred.doneUnsafe(entry.opened, Effect.fail(error))
+    Deferred.doneUnsafe(entry.gone, Effect.void)
+    if (wasOpen) PubSub.publishUnsafe(this.#events, { _tag: "Closed", did: entry.did, reason })
+    this.#run(Scope.close(entry.scope, Exit.void))
+  }
+
+  /** Closes a session and waits until it is gone for everybody on this side. */
+  readonly close = (entry: Entry, reason: string): Effect.Effect<void> =>
+    Effect.gen({ self: this }, function* () {
+      if (entry.stage._tag === "Admitted") return this.#forget(entry, reason)
+      const { connection } = entry.stage
+      connection.close(reason)
+      yield* Effect.ignore(Effect.timeoutOption(connection.closed, Settings.goneMillisMax))
+      this.#forget(entry, reason)
+    })
+
+  /** Says goodbye before closing, so that the member knows that it was no accident. */
+  readonly dismiss = (entry: Entry, reason: string): Effect.Effect<void> => {
+    const { stage } = entry
+    const bye = stage._tag === "Open" ? stage.control.send({ _tag: "Bye", reason }) : Effect.void
+    return Effect.andThen(Effect.ignore(Effect.timeoutOption(bye, goodbyeMillisMax)), this.close(entry, reason))
+  }
+
+  /** Dismisses everybody. */
+  readonly goodbye = (reason: string): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      Effect.forEach([...this.#entries.values()], (entry) => this.dismiss(entry, reason), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
+
+  session(did: Did): Session | undefined {
+    const entry = this.#entries.get(did.text)
+    return entry === undefined ? undefined : Entries.sessionOf(entry)
+  }
+
+  /** What there is to say where a session was a moment ago. */
+  readonly lost = (did: Did): Effect.Effect<never, SessionError> =>
+    Effect.fail(sessionError(did, new SessionClosed({ detail: "the connection was lost" })))
+
+  /** Runs an effect that nobody waits for. */
+  run(effect: Effect.Effect<void>): void {
+    this.#run(effect)
+  }
+
+  /** The session of an entry once it is open. */
+  readonly awaitOpen = (entry: Entry): Effect.Effect<Session, SessionError> => Deferred.await(entry.opened)
+}
+
+/** A failure with a member. */
+export const sessionError = (did: Did, reason: SessionErrorReason): SessionError =>
+  new SessionError({ peer: did.text, reason })

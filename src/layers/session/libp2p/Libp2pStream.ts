@@ -1,0 +1,84 @@
+/**
+ * A libp2p stream as a `WireStream`. Room is judged by what waits in libp2p's write buffer, and waited for by its
+ * events, since its own `onDrain` waits only the first time (@libp2p/utils 7.4).
+ */
+import type { Stream } from "@libp2p/interface"
+import { Uint8ArrayList } from "uint8arraylist"
+import type { WireStream, WireStreamHandlers } from "../Wire.ts"
+
+/** Bytes that may wait in the write buffer: enough to keep the transport busy while the next frame is made. */
+const writeBufferBytesMax = 262_144
+/** The longest that the end of a direction may wait for what was written before it. */
+const endMillisMax = 30_000
+
+const isReset = (error: Error): boolean => error.name === "StreamResetError"
+
+export class Libp2pStream implements WireStream {
+  readonly #stream: Stream
+  readonly #isConnected: () => boolean
+  #closedHere = false
+
+  /** `isConnected` tells a stream that was reset from one whose connection was lost. */
+  constructor(stream: Stream, isConnected: () => boolean) {
+    this.#stream = stream
+    this.#isConnected = isConnected
+    // More than this is read only when somebody has begun to listen.
+    stream.maxReadBufferLength = 2 * writeBufferBytesMax + maxChunkBytes
+  }
+
+  readonly write = (...parts: ReadonlyArray<Uint8Array>): void => {
+    if (this.#stream.status !== "open" || this.#stream.writeStatus !== "writable") return
+    // A failed send aborts the stream, which `closed` tells.
+    try {
+      this.#stream.send(parts.length === 1 && parts[0] !== undefined ? parts[0] : new Uint8ArrayList(...parts))
+    } catch (error) {
+      this.#stream.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  readonly hasRoom = (): boolean => this.#stream.writeBufferLength < writeBufferBytesMax
+
+  readonly endWrite = (): void => {
+    this.#stream.close({ signal: AbortSignal.timeout(endMillisMax) }).catch((error: Error) => this.#stream.abort(error))
+  }
+
+  readonly reset = (): void => {
+    this.#closedHere = true
+    this.#stream.abort(new Error("given up"))
+  }
+
+  readonly pause = (): void => {
+    if (this.#stream.readStatus === "readable") this.#stream.pause()
+  }
+
+  readonly resume = (): void => {
+    if (this.#stream.readStatus === "paused") this.#stream.resume()
+  }
+
+  readonly attach = (handlers: WireStreamHandlers): void => {
+    const stream = this.#stream
+    const drained = () => {
+      // The buffer is sent on in a microtask after the event.
+      queueMicrotask(() => {
+        if (this.hasRoom()) handlers.drained()
+      })
+    }
+    stream.addEventListener("drain", drained)
+    stream.addEventListener("idle", drained)
+    stream.addEventListener("end", () => {
+      if (stream.status === "open" || stream.status === "closing" || stream.status === "closed") handlers.finished()
+    })
+    stream.addEventListener("close", ({ error }) => {
+      if (error === undefined) return handlers.closed("ended")
+      handlers.closed(this.#closedHere || isReset(error) || this.#isConnected() ? "reset" : "lost")
+    })
+    stream.addEventListener("message", ({ data }) => handlers.data(data.subarray()))
+    if (stream.status === "closed") handlers.closed("ended")
+    else if (stream.status === "reset" || stream.status === "aborted") {
+      handlers.closed(this.#isConnected() ? "reset" : "lost")
+    }
+  }
+}
+
+/** The largest piece that a transport hands over at once. */
+const maxChunkBytes = 1_048_576

@@ -1,0 +1,115 @@
+/**
+ * A `SessionManager` over a `Wire`: puts the parts of this folder together, whatever carries the connections.
+ */
+import { Clock, Effect, Exit, FiberSet, Option, PubSub, Stream } from "effect"
+import { announced, candidateTag, type ConnectionCandidate, signedBytes } from "../../domain/connectionCandidate.ts"
+import * as Metric from "../../domain/metrics.ts"
+import { controlProtocol } from "../../protocol/sessionControl.ts"
+import { Identity } from "../../services/Identity.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import { PeerBook } from "../../services/PeerBook.ts"
+import { type SessionEvent, SessionManager, SessionTimeout } from "../../services/SessionManager.ts"
+import * as Diallers from "./Dialler.ts"
+import * as Exchanges from "./Exchange.ts"
+import * as Greetings from "./Greeting.ts"
+import * as Settings from "./Settings.ts"
+import * as Streaming from "./Streams.ts"
+import { sessionError, Table } from "./Table.ts"
+import * as Upkeep from "./Upkeep.ts"
+import type { Wire } from "./Wire.ts"
+
+/** Events that a slow subscriber may be behind. */
+const eventsMax = 1024
+
+/** Listens and stays connected until the scope closes. */
+export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.SessionOptions) {
+  const settings: Settings.SessionSettings = { ...Settings.defaults, ...options }
+  const identity = yield* Identity
+  const book = yield* PeerBook
+  const metrics = yield* Metrics
+  const scope = yield* Effect.scope
+  const self = identity.did
+  const events = yield* Effect.acquireRelease(PubSub.sliding<SessionEvent>(eventsMax), PubSub.shutdown)
+  const run = yield* FiberSet.makeRuntime<never, void, never>()
+  const table = new Table(self, settings, metrics, events, run)
+  const traffic: Streaming.Traffic = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 }
+
+  const connectionCandidate = Effect.gen(function* () {
+    const addresses = announced(
+      wire.listening().map((address) => ({ kind: "host" as const, address })),
+      settings.announceAddresses
+    )
+    const unsigned = { version: 1 as const, did: self, addresses, timestamp: yield* Clock.currentTimeMillis }
+    const signature = yield* identity.sign(candidateTag, signedBytes(unsigned))
+    const candidate: ConnectionCandidate = { ...unsigned, signature }
+    return candidate
+  })
+  const ownCandidate = Effect.map(connectionCandidate, (candidate) =>
+    candidate.addresses.length === 0 ? undefined : candidate
+  )
+
+  const exchange = Exchanges.make(table, book, metrics, settings, ownCandidate)
+  const streams = Streaming.make({ wire, table, metrics, settings, traffic })
+  const dialler = Diallers.make({ self, wire, table, book, metrics, settings, find: exchange.find, scope })
+  table.hooks = {
+    greet: Greetings.make(exchange).greet,
+    answers: (entry, millis) =>
+      entry.stage._tag !== "Open"
+        ? Effect.succeed(false)
+        : Effect.exit(Effect.timeoutOption(Greetings.ping(entry, entry.stage.control), millis)).pipe(
+            Effect.map((exit) => Exit.isSuccess(exit) && Option.isSome(exit.value))
+          )
+  }
+
+  for (const { address, did } of settings.bootstrapPeers) yield* book.learn(did, [address], "config")
+  yield* metrics.sample(Metric.networkConnectionsActive, {}, () => table.open().length)
+  yield* metrics.sample(Metric.networkBytesSent, {}, () => traffic.bytesOut)
+  yield* metrics.sample(Metric.networkBytesReceived, {}, () => traffic.bytesIn)
+  yield* metrics.sample(Metric.networkMessagesSent, {}, () => traffic.framesOut)
+  yield* metrics.sample(Metric.networkMessagesReceived, {}, () => traffic.framesIn)
+
+  yield* wire.serve(controlProtocol)
+  yield* wire.start({
+    admitSource: (host) => table.admitSource(host),
+    admit: table.admit,
+    abandoned: table.abandoned,
+    opened: table.opened,
+    closed: table.closed,
+    stream: streams.accept
+  })
+  // Before the transport goes, so that members learn that this was no accident.
+  yield* Effect.addFinalizer(() => table.goodbye("the node stops"))
+  yield* Upkeep.start({ self, table, wire, book, settings, dial: dialler.dial, events })
+
+  return SessionManager.of({
+    did: self,
+    dial: dialler.dial,
+    open: Effect.fnUntraced(function* (did, protocol) {
+      yield* dialler.dial(did)
+      const entry = table.get(did)
+      return entry === undefined ? yield* table.lost(did) : yield* streams.open(entry, protocol)
+    }),
+    handle: (protocol, handler) => streams.handle(self, protocol, handler),
+    sessions: Effect.sync(() => table.sessions()),
+    path: (did) => Effect.sync(() => Option.fromUndefinedOr(table.session(did)?.path)),
+    ping: Effect.fn("SessionManager.ping")(function* (did) {
+      yield* dialler.dial(did)
+      const entry = table.get(did)
+      if (entry?.stage._tag !== "Open") return yield* table.lost(did)
+      const answer = yield* Greetings.ping(entry, entry.stage.control).pipe(
+        Effect.timeoutOption(Settings.pingMillisMax),
+        Effect.catchTag("ControlFailed", () => Effect.succeedNone)
+      )
+      if (Option.isSome(answer)) return answer.value
+      return yield* sessionError(did, new SessionTimeout({ operation: "ping", millis: Settings.pingMillisMax }))
+    }),
+    events: Stream.fromPubSub(events),
+    listening: Effect.sync(() => wire.listening()),
+    relayAddress: settings.relayAddress,
+    connectionCandidate,
+    close: Effect.fnUntraced(function* (did) {
+      const entry = table.get(did)
+      if (entry !== undefined) yield* table.dismiss(entry, "closed by this node")
+    })
+  })
+})

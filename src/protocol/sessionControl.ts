@@ -1,0 +1,89 @@
+/**
+ * What two nodes say to each other about their session, on its control stream (`/icn/control/1`): greetings, the round
+ * trip, and where other members are. Each message is one frame of JSON, read strictly; numbers pair answers with
+ * questions. The first message of each side is its `Hello`.
+ */
+import { Result, Schema } from "effect"
+import { ConnectionCandidate } from "../domain/connectionCandidate.ts"
+import { DidFromString } from "../domain/did.ts"
+
+/** The protocol under which the control stream is opened, by whoever dialled. */
+export const controlProtocol = "/icn/control/1"
+/** The version of these messages; another one is not spoken yet. */
+export const controlVersion = 1
+
+/** Candidates in one message: enough for a small cooperative, and about 40 KiB. */
+export const candidatesPerMessageMax = 64
+/** Members in one answer of the peer exchange, whatever was asked for. */
+export const peersPerMessageMax = 1000
+const addressesPerPeerMax = 16
+const addressLengthMax = 512
+/** A message of the largest allowed content, and some room. */
+export const controlMessageBytesMax = 1_048_576
+
+const Id = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff_ffff }))
+const Text = Schema.String.check(Schema.isMaxLength(128))
+
+const Hello = Schema.TaggedStruct("Hello", {
+  version: Schema.Int,
+  software: Text,
+  /** The sender's own candidate, unless it announces nothing. */
+  candidate: Schema.NullOr(ConnectionCandidate)
+})
+const Ping = Schema.TaggedStruct("Ping", { id: Id })
+const Pong = Schema.TaggedStruct("Pong", { id: Id })
+const Candidates = Schema.TaggedStruct("Candidates", {
+  candidates: Schema.Array(ConnectionCandidate).check(Schema.isMaxLength(candidatesPerMessageMax))
+})
+/** Asks for the candidate of a member. */
+const Find = Schema.TaggedStruct("Find", { id: Id, did: DidFromString })
+const Found = Schema.TaggedStruct("Found", { id: Id, candidate: Schema.NullOr(ConnectionCandidate) })
+const PeersRequest = Schema.TaggedStruct("PeersRequest", {
+  id: Id,
+  maxPeers: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: peersPerMessageMax }))
+})
+const PeersResponse = Schema.TaggedStruct("PeersResponse", {
+  id: Id,
+  peers: Schema.Array(
+    Schema.Struct({
+      did: DidFromString,
+      /** In the form of domain/peerAddress.ts. */
+      addresses: Schema.Array(Schema.String.check(Schema.isMaxLength(addressLengthMax))).check(
+        Schema.isMaxLength(addressesPerPeerMax)
+      )
+    })
+  ).check(Schema.isMaxLength(peersPerMessageMax)),
+  /** Members that the sender has sessions with, also those left out. */
+  totalKnown: Schema.Int
+})
+const Bye = Schema.TaggedStruct("Bye", { reason: Text })
+
+export const ControlMessage = Schema.Union([
+  Hello,
+  Ping,
+  Pong,
+  Candidates,
+  Find,
+  Found,
+  PeersRequest,
+  PeersResponse,
+  Bye
+])
+export type ControlMessage = typeof ControlMessage.Type
+export type ControlHello = typeof Hello.Type
+export type ControlPeers = typeof PeersResponse.Type
+
+const codec = Schema.fromJsonString(ControlMessage)
+const encodeText = Schema.encodeSync(codec)
+const decodeText = Schema.decodeUnknownResult(codec)
+const utf8Encoder = new TextEncoder()
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true })
+
+export const encodeControl = (message: ControlMessage): Uint8Array => utf8Encoder.encode(encodeText(message))
+
+/** Reads a frame; the failure says why it is no message. */
+export const decodeControl = (frame: Uint8Array): Result.Result<ControlMessage, string> => {
+  if (frame.length > controlMessageBytesMax) return Result.fail(`${frame.length} bytes are too long`)
+  const text = Result.try({ try: () => utf8Decoder.decode(frame), catch: () => "it is not UTF-8" })
+  return Result.flatMap(text, (text) => Result.mapError(decodeText(text), ({ message }) => message))
+}
