@@ -5,7 +5,7 @@
 import { Result, Schema } from "effect"
 import { DidFromString } from "./did.ts"
 import { keptAddressesMax, type KeptPeer, keptPeersMax } from "./knownPeers.ts"
-import { PeerAddressFromString } from "./peerAddress.ts"
+import { formatAddress, PeerAddressFromString } from "./peerAddress.ts"
 
 /** 512 members with eight addresses need some 300 KiB; what is larger is not ours. */
 export const peerBookFileBytesMax = 1024 * 1024
@@ -29,16 +29,16 @@ const Document = Schema.fromJsonString(
 )
 
 const decodeDocument = Schema.decodeResult(Document, { onExcessProperty: "error" })
-const encodePeer = Schema.encodeSync(Schema.fromJsonString(Peer))
 
+/** Plain, since this runs every few seconds: the codec would check each key again, at 0.3 ms for a member. */
 const line = ({ addresses, did, lastSeenMillis }: KeptPeer): string =>
-  encodePeer({
-    did,
+  JSON.stringify({
+    did: did.text,
     lastSeen: lastSeenMillis,
     addresses: addresses.flatMap(({ address, source, workedMillis }) =>
       source === "config" || source === "candidate"
         ? []
-        : [{ address, source, ...(workedMillis === undefined ? {} : { worked: workedMillis }) }]
+        : [{ address: formatAddress(address), source, worked: workedMillis }]
     )
   })
 
