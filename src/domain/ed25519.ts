@@ -24,7 +24,12 @@ export const seedLength = 32
 export const signatureLength = 64
 
 /** What a signature can be for. A new purpose is a new entry; an entry is never reused for another one. */
-export const domainTags = ["icn-node/identity-proof/v1", "icn-node/connection-candidate/v1"] as const
+export const domainTags = [
+  "icn-node/identity-proof/v1",
+  "icn-node/connection-candidate/v1",
+  "icn-node/gossip/v1",
+  "icn-node/node-profile/v1"
+] as const
 export type DomainTag = (typeof domainTags)[number]
 
 /** Why bytes are not a public key. */
