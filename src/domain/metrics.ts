@@ -20,6 +20,21 @@ import {
   gossipSubscriptions,
   gossipTopicsSubscribed
 } from "./gossipMetrics.ts"
+import {
+  networkConnections,
+  networkConnectionsActive,
+  networkConnectionsRejected,
+  networkDials,
+  networkDialFailures,
+  networkStreamsRefused,
+  networkMessagesSent,
+  networkMessagesReceived,
+  networkBytesSent,
+  networkBytesReceived,
+  peerExchangeRequests,
+  peerExchangeResponses,
+  peerExchangePeersDiscovered
+} from "./networkMetrics.ts"
 import { operations } from "./operations.ts"
 import { version } from "./version.ts"
 
@@ -83,7 +98,7 @@ const gauge = <const L extends LabelValues>(description: Description<L>): Gauge<
 // --- supervisor ---
 
 /** The phases of a start, in their order. */
-export const startupPhases = ["config", "metrics", "identity", "network", "rpc", "running"] as const
+export const startupPhases = ["config", "metrics", "identity", "network", "gossip", "rpc", "running"] as const
 export type StartupPhase = (typeof startupPhases)[number]
 
 /** The states of the node; a state's index here is its value in `icn_supervisor_state`. */
@@ -91,7 +106,16 @@ export const supervisorStates = ["stopped", "starting", "running", "stopping"] a
 export type SupervisorState = (typeof supervisorStates)[number]
 
 /** The supervised parts of the node, as they appear in metrics, in `/health` and in `icn-node status`. */
-export const actors = ["metrics_server", "metrics_update", "rpc_server", "turn"] as const
+export const actors = [
+  "candidate_announce",
+  "candidate_cleanup",
+  "mdns",
+  "metrics_server",
+  "metrics_update",
+  "node_profiles",
+  "rpc_server",
+  "turn"
+] as const
 export type Actor = (typeof actors)[number]
 
 export const supervisorErrors = counter({
@@ -224,100 +248,9 @@ export * from "./candidateMetrics.ts"
 
 export * from "./gossipMetrics.ts"
 
-// --- network ---
+// --- network, peer exchange ---
 
-/** Which side of the session dialled. */
-export const sessionDirections = ["inbound", "outbound"] as const
-/** What sessions run over. */
-export const transports = ["quic", "tcp", "memory"] as const
-
-export const networkConnections = counter({
-  name: "icn_network_connections_total",
-  help: "Sessions opened with other members, by who dialled.",
-  labels: { direction: sessionDirections }
-})
-
-export const networkConnectionsActive = gauge({
-  name: "icn_network_connections_active",
-  help: "Members with whom there is a session now.",
-  labels: {}
-})
-
-export const networkConnectionsRejected = counter({
-  name: "icn_network_connections_rejected_total",
-  help: "Connections refused: too many in all, or too many from one address.",
-  labels: { reason: ["limit", "address"] }
-})
-
-export const networkDials = counter({
-  name: "icn_network_dials_total",
-  help: "Attempts to reach a member at one of its addresses.",
-  labels: { transport: transports }
-})
-
-export const networkDialFailures = counter({
-  name: "icn_network_dial_failures_total",
-  help: "Attempts to reach a member at one of its addresses that failed.",
-  labels: { transport: transports }
-})
-
-export const networkStreamsRefused = counter({
-  name: "icn_network_streams_refused_total",
-  help: "Streams that a member opened beyond the limits.",
-  labels: {}
-})
-
-export const networkMessagesSent = counter({
-  name: "icn_network_messages_sent_total",
-  help: "Frames sent on the streams of sessions.",
-  labels: {}
-})
-
-export const networkMessagesReceived = counter({
-  name: "icn_network_messages_received_total",
-  help: "Frames received on the streams of sessions.",
-  labels: {}
-})
-
-export const networkBytesSent = counter({
-  name: "icn_network_bytes_sent_total",
-  help: "Payload bytes sent on the streams of sessions.",
-  labels: {}
-})
-
-export const networkBytesReceived = counter({
-  name: "icn_network_bytes_received_total",
-  help: "Payload bytes received on the streams of sessions.",
-  labels: {}
-})
-
-// --- peer exchange ---
-
-export const peerExchangeRequests = counter({
-  name: "icn_peer_exchange_requests_total",
-  help: "Questions for the members that a node has sessions with.",
-  labels: { direction: directions },
-  formerNames: {
-    icn_peer_exchange_requests_sent_total: { direction: "sent" },
-    icn_peer_exchange_requests_received_total: { direction: "received" }
-  }
-})
-
-export const peerExchangeResponses = counter({
-  name: "icn_peer_exchange_responses_total",
-  help: "Answers with the members that a node has sessions with.",
-  labels: { direction: directions },
-  formerNames: {
-    icn_peer_exchange_responses_sent_total: { direction: "sent" },
-    icn_peer_exchange_responses_received_total: { direction: "received" }
-  }
-})
-
-export const peerExchangePeersDiscovered = counter({
-  name: "icn_peer_exchange_peers_discovered_total",
-  help: "Members named by others, with at least one address that may be dialled.",
-  labels: {}
-})
+export * from "./networkMetrics.ts"
 
 // --- system ---
 

@@ -183,7 +183,8 @@ export class Table {
     const error = new SessionError({ peer: entry.did.text, reason: new SessionClosed({ detail: reason }) })
     Deferred.doneUnsafe(entry.opened, Effect.fail(error))
     Deferred.doneUnsafe(entry.gone, Effect.void)
-    if (wasOpen) PubSub.publishUnsafe(this.#events, { _tag: "Closed", did: entry.did, reason })
+    // The effect makes room in a full buffer by dropping the oldest; `publishUnsafe` would drop this one.
+    if (wasOpen) this.run(Effect.asVoid(PubSub.publish(this.#events, { _tag: "Closed", did: entry.did, reason })))
     this.#run(Scope.close(entry.scope, Exit.void))
   }
 
