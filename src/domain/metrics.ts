@@ -98,7 +98,7 @@ const gauge = <const L extends LabelValues>(description: Description<L>): Gauge<
 // --- supervisor ---
 
 /** The phases of a start, in their order. */
-export const startupPhases = ["config", "metrics", "identity", "network", "gossip", "rpc", "running"] as const
+export const startupPhases = ["config", "metrics", "identity", "network", "rpc", "running"] as const
 export type StartupPhase = (typeof startupPhases)[number]
 
 /** The states of the node; a state's index here is its value in `icn_supervisor_state`. */

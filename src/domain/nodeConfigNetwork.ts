@@ -93,7 +93,7 @@ const limits = {
   handshakes_max: integer({
     doc: "Incoming connections that may be in their handshake at once.",
     unit: "handshakes",
-    default: 32,
+    default: 256,
     minimum: 1,
     maximum: 1024
   }),

@@ -3,12 +3,16 @@
  * it wants otherwise.
  */
 import type { FileSystem, Path } from "effect"
-import { Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
+import type { NodeConfigData } from "../domain/nodeConfig.ts"
 import * as DataDirectoryFs from "../layers/DataDirectoryFs.ts"
+import * as GossipLibp2p from "../layers/GossipLibp2p.ts"
 import * as HealthMemory from "../layers/HealthMemory.ts"
 import * as IdentityFile from "../layers/IdentityFile.ts"
 import * as MetricsPrometheus from "../layers/MetricsPrometheus.ts"
 import * as NodeConfigToml from "../layers/NodeConfigToml.ts"
+import * as PeerBookFile from "../layers/PeerBookFile.ts"
+import * as SessionLibp2p from "../layers/SessionLibp2p.ts"
 import * as TracingOtlp from "../layers/TracingOtlp.ts"
 import * as TurnUdp from "../layers/TurnUdp.ts"
 import * as UdpNode from "../layers/UdpNode.ts"
@@ -43,6 +47,34 @@ const identity = (passphrase: NodeLayersOptions["passphrase"]) =>
 
 const dataDirectory = Layer.unwrap(Effect.map(NodeConfig, ({ values }) => DataDirectoryFs.layer(values.dataDir)))
 
+/** The configuration as the sessions want it. */
+const sessionOptions = ({
+  network,
+  supervisor
+}: NodeConfigData): Omit<SessionLibp2p.Libp2pSessionOptions, "relayAddress"> => ({
+  listen: network.listenAddr,
+  bootstrapPeers: network.bootstrapPeers,
+  announceAddresses: network.announceAddresses,
+  connectionsMax: network.connectionsMax,
+  connectionsPerAddressMax: network.connectionsPerAddressMax,
+  handshakesMax: network.handshakesMax,
+  streamsPerPeerMax: network.streamsPerPeerMax,
+  dialsMax: network.dialsMax,
+  dialTimeoutMillis: Duration.toMillis(network.dialTimeout),
+  peerExchangeDelayMillis: Duration.toMillis(supervisor.peerExchangeDelay),
+  peerExchangeMaxPeers: supervisor.peerExchangeMaxPeers
+})
+
+const sessions: Subsystems["sessions"] = (relayAddress) =>
+  Layer.unwrap(
+    Effect.map(NodeConfig, ({ values }) =>
+      GossipLibp2p.layer({ limits: values.rateLimiting }).pipe(
+        Layer.provideMerge(SessionLibp2p.layer({ ...sessionOptions(values), relayAddress })),
+        Layer.provideMerge(PeerBookFile.layer)
+      )
+    )
+  )
+
 /** A node as `icn-node run` starts it. */
 export const nodeLayers = ({
   config,
@@ -57,5 +89,6 @@ export const nodeLayers = ({
     telemetry: telemetry(terminal),
     dataDirectory,
     identity: identity(passphrase),
+    sessions,
     turn: TurnUdp.layer.pipe(Layer.provide(UdpNode.layer))
   }))

@@ -12,7 +12,7 @@ import { type ConfigInvalid, NodeConfig } from "../services/NodeConfig.ts"
 import type { TurnClient } from "../services/TurnClient.ts"
 import * as Actors from "./supervisor/actors.ts"
 import { startMetrics } from "./supervisor/initMetrics.ts"
-import { startNetwork } from "./supervisor/initNetwork.ts"
+import { type NetworkParts, startNetwork } from "./supervisor/initNetwork.ts"
 import { startRpc } from "./supervisor/initRpc.ts"
 import * as Registry from "./supervisor/registry.ts"
 import { shutdown } from "./supervisor/shutdown.ts"
@@ -30,6 +30,8 @@ export interface Subsystems {
   readonly telemetry: Layer.Layer<never, never, NodeConfig>
   readonly dataDirectory: Layer.Layer<DataDirectory, DataDirectoryError, NodeConfig>
   readonly identity: Layer.Layer<Identity, IdentityError, NodeConfig | DataDirectory>
+  /** Sessions with other members, what is known of where they are, and gossip; told this node's relayed address. */
+  readonly sessions: NetworkParts["sessions"]
   readonly turn: Layer.Layer<TurnClient>
 }
 
@@ -72,8 +74,13 @@ const startParts = Effect.fnUntraced(function* (
   yield* phase(registry, "metrics", startMetrics(actors, registry), (url) => url)
   const identity = yield* phase(registry, "identity", Layer.build(subsystems.identity), didOf)
   yield* registry.learn({ did: didOf(identity) })
-  yield* phase(registry, "network", startNetwork(actors, registry, subsystems.turn), (what) => what)
-  yield* phase(registry, "rpc", startRpc(actors, registry), (path) => path)
+  const { network } = yield* phase(
+    registry,
+    "network",
+    startNetwork(actors, registry, subsystems).pipe(Effect.provideContext(identity)),
+    ({ detail }) => detail
+  )
+  yield* phase(registry, "rpc", startRpc(actors, registry).pipe(Effect.provideContext(network)), (path) => path)
 
   yield* registry.setState("running")
   yield* registry.completed("running", `icn-node ${version}`)

@@ -19,7 +19,9 @@ import { Health } from "../../src/services/Health.ts"
 import { Identity, IdentityError } from "../../src/services/Identity.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { ConfigInvalid, NodeConfig } from "../../src/services/NodeConfig.ts"
+import { SessionListenFailed } from "../../src/services/SessionManager.ts"
 import { type TurnAllocation, TurnClient, TurnError, TurnTimeout } from "../../src/services/TurnClient.ts"
+import { memorySessions } from "../fixtures/memorySessions.ts"
 import { temporaryDirectory } from "../fixtures/temporaryDirectory.ts"
 
 const turnServer = { host: "127.0.0.1", port: 3478 }
@@ -42,6 +44,7 @@ const node = Effect.fnUntraced(function* (
     telemetry: Layer.empty,
     dataDirectory: DataDirectoryMemory.layer(dataDir),
     identity: IdentityMemory.layer(),
+    sessions: memorySessions,
     turn: Layer.succeed(TurnClient, { allocate: () => Effect.never }),
     ...replace
   }
@@ -149,7 +152,16 @@ describe("supervisor", () => {
       "network",
       { turn: Layer.effect(TurnClient, Effect.die(new Error("no client"))) },
       ["config", "metrics", "identity"],
-      "startup"
+      "network"
+    ],
+    [
+      "network",
+      {
+        sessions: () =>
+          Layer.unwrap(Effect.fail(new SessionListenFailed({ address: "192.0.2.1:7777", detail: "EADDRNOTAVAIL" })))
+      },
+      ["config", "metrics", "identity"],
+      "network"
     ]
   ]
   for (const [phase, replace, completed, operation] of failures) {

@@ -163,7 +163,7 @@ export const make = (parts: DiallerParts): Dialler => {
     if (candidates.length === 0) {
       const unresolved = addresses.map((address) => ({
         address: formatAddress(address),
-        error: "the name has no address"
+        error: "no address to dial follows from it"
       }))
       return yield* sessionError(did, new DialFailed({ attempts: unresolved }))
     }

@@ -39,7 +39,7 @@ const text = (status: NodeStatus): string => {
   ]
   const actors = status.actors.map(
     ({ lastError, name, restarts, state }) =>
-      `  ${name.padEnd(16)} ${state.padEnd(9)} ${restarts} restarts${lastError === null ? "" : `, last: ${lastError}`}`
+      `  ${name.padEnd(20)} ${state.padEnd(9)} ${restarts} restarts${lastError === null ? "" : `, last: ${lastError}`}`
   )
   return [...rows.map(([name, value]) => `${name.padEnd(9)}${value}`), "parts", ...actors].join("\n")
 }

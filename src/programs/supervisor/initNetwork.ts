@@ -1,15 +1,35 @@
 /**
- * The network phase: the TURN relay, when one is configured. Optional: the phase is over when the actor has been
- * started, whether or not its server answers.
+ * The network phase: sessions with other members, on the addresses of `listen_addr`, and the TURN relay when one is
+ * configured. An address that cannot be listened on stops the start; a relay's server that does not answer only degrades
+ * the node.
  */
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
+import { formatAddress } from "../../domain/peerAddress.ts"
+import type { TransportAddress } from "../../domain/transportAddress.ts"
 import * as TurnConfig from "../../domain/turnConfig.ts"
 import { format } from "../../domain/turnServer.ts"
+import type { DataDirectory } from "../../services/DataDirectory.ts"
+import type { Gossip } from "../../services/Gossip.ts"
+import type { Identity } from "../../services/Identity.ts"
 import { NodeConfig } from "../../services/NodeConfig.ts"
+import type { PeerBook } from "../../services/PeerBook.ts"
+import { type SessionListenFailed, SessionManager } from "../../services/SessionManager.ts"
 import type { TurnClient } from "../../services/TurnClient.ts"
+import { candidateCleanup } from "../candidateCleanup.ts"
 import { turnRelay } from "../turnRelay.ts"
 import type { Actors } from "./actors.ts"
 import type { Registry } from "./registry.ts"
+
+/** What the node has with other members. */
+export type Network = SessionManager | PeerBook | Gossip
+
+/** The layers of this phase. */
+export interface NetworkParts {
+  readonly sessions: (
+    relayAddress: Effect.Effect<Option.Option<TransportAddress>>
+  ) => Layer.Layer<Network, SessionListenFailed, NodeConfig | DataDirectory | Identity>
+  readonly turn: Layer.Layer<TurnClient>
+}
 
 /** The `[network]` section as the client wants it; `undefined` when no server is configured. */
 export const turnConfigOf = ({ values: { network } }: NodeConfig["Service"]): TurnConfig.TurnConfig | undefined => {
@@ -25,14 +45,24 @@ export const turnConfigOf = ({ values: { network } }: NodeConfig["Service"]): Tu
     : config.pipe(TurnConfig.withCredentials(turnUsername, turnPassword))
 }
 
-export const startNetwork = Effect.fnUntraced(function* (
-  actors: Actors,
-  registry: Registry,
-  turn: Layer.Layer<TurnClient>
-) {
-  const config = turnConfigOf(yield* NodeConfig)
-  if (config === undefined) return "no TURN server configured, so no relay"
-  const client = yield* Layer.build(turn)
-  yield* actors.spawn("turn", (ready) => turnRelay(config, registry)(ready).pipe(Effect.provideContext(client)))
-  return `asking ${format(config.server)} for a relay`
+/** Where a node listens, each address once. */
+const listening = Effect.fnUntraced(function* (sessions: SessionManager["Service"]) {
+  const addresses = yield* sessions.listening
+  return addresses.length === 0 ? "listening nowhere" : `listening on ${addresses.map(formatAddress).join(", ")}`
+})
+
+export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registry: Registry, parts: NetworkParts) {
+  const config = yield* NodeConfig
+  const relayAddress = Effect.sync(() => Option.fromUndefinedOr(registry.facts().relay?.relayedAddress))
+  const network = yield* Layer.build(parts.sessions(relayAddress))
+  const { candidateCleanupInterval } = config.values.supervisor
+  yield* actors.spawn("candidate_cleanup", (ready) =>
+    candidateCleanup(candidateCleanupInterval)(ready).pipe(Effect.provideContext(network))
+  )
+  const where = yield* listening(Context.get(network, SessionManager))
+  const turn = turnConfigOf(config)
+  if (turn === undefined) return { network, detail: where }
+  const client = yield* Layer.build(parts.turn)
+  yield* actors.spawn("turn", (ready) => turnRelay(turn, registry)(ready).pipe(Effect.provideContext(client)))
+  return { network, detail: `${where}; asking ${format(turn.server)} for a relay` }
 })

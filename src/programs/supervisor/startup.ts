@@ -24,7 +24,7 @@ const operations: Readonly<Record<StartupPhase, Operation>> = {
   config: "config",
   metrics: "metrics_server_start",
   identity: "identity",
-  network: "startup",
+  network: "network",
   rpc: "rpc_server",
   running: "startup"
 }

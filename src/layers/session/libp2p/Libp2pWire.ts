@@ -24,6 +24,7 @@ import {
   type WireTarget
 } from "../Wire.ts"
 import { Libp2pStream } from "./Libp2pStream.ts"
+import { freePort } from "./ports.ts"
 
 /** What of libp2p's inside the wire uses: listening, and dialling one address without libp2p's dial queue. */
 export interface Libp2pInside {
@@ -104,7 +105,12 @@ class Libp2pConnection implements WireConnection {
 
   readonly close = (reason: string): void => {
     this.reason = reason
-    this.#connection.abort(new Error(reason))
+    // yamux says goodbye on a connection that may be gone already, and throws then.
+    try {
+      this.#connection.abort(new Error(reason))
+    } catch {
+      this.#connection.log("it was gone already")
+    }
   }
 
   gone(): void {
@@ -112,12 +118,20 @@ class Libp2pConnection implements WireConnection {
   }
 }
 
+/** Who answered instead of the member that was dialled, as the transports tell it; Noise does so in its message only. */
+const otherPeer = (error: unknown): string | undefined => {
+  if (!(error instanceof Error)) return undefined
+  if (error.name === "WrongPeerError" && "found" in error) return String(error.found)
+  return /identity key (\w+) does not match expected/.exec(error.message)?.[1]
+}
+
 /** What a failed dial is told as. */
 const dialFailure = (error: unknown): WireDialFailed => {
   const name = error instanceof Error ? error.name : ""
-  if (name === "WrongPeerError" && error instanceof Error && "found" in error) {
-    const found = Result.getOrUndefined(didOfPeerId(String(error.found)))
-    return new WireDialFailed({ reason: "wrongPeer", detail: found?.text ?? String(error.found) })
+  const found = otherPeer(error)
+  if (found !== undefined) {
+    const did = Result.getOrUndefined(didOfPeerId(found))
+    return new WireDialFailed({ reason: "wrongPeer", detail: did?.text ?? found })
   }
   if (name === "ConnectionInterceptedError") {
     return new WireDialFailed({ reason: "refused", detail: "another connection has precedence" })
@@ -167,9 +181,15 @@ export interface Libp2pWireParts {
   readonly components: Libp2pInside
   readonly gate: Gate
   readonly listen: ReadonlyArray<TransportAddress>
+  readonly transports: ReadonlyArray<"quic" | "tcp">
 }
 
-const listenOn = Effect.fnUntraced(function* (components: Libp2pInside, address: TransportAddress) {
+const listenOn = Effect.fnUntraced(function* (
+  components: Libp2pInside,
+  wanted: TransportAddress,
+  transports: ReadonlyArray<"quic" | "tcp">
+) {
+  const address = wanted.port === 0 ? { ...wanted, port: yield* freePort(wanted.host) } : wanted
   const start = (transport: "quic" | "tcp", port: number) =>
     Effect.tryPromise({
       try: () => components.transportManager.listen([multiaddrOf({ ...address, port, transport })]),
@@ -179,11 +199,10 @@ const listenOn = Effect.fnUntraced(function* (components: Libp2pInside, address:
           detail: systemErrorText(error)
         })
     })
-  yield* start("tcp", address.port)
-  yield* start("quic", address.port)
+  for (const transport of transports) yield* start(transport, address.port)
 })
 
-export const make = ({ components, gate, listen, node }: Libp2pWireParts): Wire => {
+export const make = ({ components, gate, listen, node, transports }: Libp2pWireParts): Wire => {
   const connections = new Map<Connection, Libp2pConnection>()
 
   const onOpen = (handlers: WireHandlers, connection: Connection): void => {
@@ -230,14 +249,12 @@ export const make = ({ components, gate, listen, node }: Libp2pWireParts): Wire 
       )
       node.addEventListener("connection:open", open)
       node.addEventListener("connection:close", close)
-      for (const address of listen) yield* listenOn(components, address)
+      for (const address of listen) yield* listenOn(components, address, transports)
     }),
     targets: ({ port, transport }, host) =>
-      (transport === "any" ? (["quic", "tcp"] as const) : [transport]).map((chosen) => ({
-        host,
-        port,
-        transport: chosen
-      })),
+      transports
+        .filter((one) => transport === "any" || transport === one)
+        .map((chosen) => ({ host, port, transport: chosen })),
     resolve: (host) => {
       const literal = canonical(host)
       if (literal !== undefined) return Effect.succeed([literal])
