@@ -84,8 +84,8 @@ const startParts = Effect.fnUntraced(function* (
 
   yield* registry.setState("running")
   yield* registry.completed("running", `icn-node ${version}`)
-  const { metricsUrl = "", rpcSocket = "" } = registry.facts()
-  yield* registry.publish({ _tag: "Running", did: didOf(identity), metricsUrl, rpcSocket })
+  const { listen, metricsUrl = "", rpcSocket = "" } = registry.facts()
+  yield* registry.publish({ _tag: "Running", did: didOf(identity), listen, metricsUrl, rpcSocket })
 })
 
 const run = Effect.fnUntraced(function* (subsystems: Subsystems, registry: Registry.Registry, frame: Frame) {

@@ -52,6 +52,7 @@ const eventDocument = (event: NodeEvent): object => {
       return {
         event: "running",
         did: event.did,
+        listen: event.listen,
         pid: process.pid,
         metricsUrl: event.metricsUrl,
         rpcSocket: event.rpcSocket

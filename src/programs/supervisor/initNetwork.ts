@@ -4,7 +4,7 @@
  * the node.
  */
 import { Context, Effect, Layer, Option } from "effect"
-import { formatAddress } from "../../domain/peerAddress.ts"
+import * as PeerAddress from "../../domain/peerAddress.ts"
 import type { TransportAddress } from "../../domain/transportAddress.ts"
 import * as TurnConfig from "../../domain/turnConfig.ts"
 import { format } from "../../domain/turnServer.ts"
@@ -45,10 +45,11 @@ export const turnConfigOf = ({ values: { network } }: NodeConfig["Service"]): Tu
     : config.pipe(TurnConfig.withCredentials(turnUsername, turnPassword))
 }
 
-/** Where a node listens, each address once. */
-const listening = Effect.fnUntraced(function* (sessions: SessionManager["Service"]) {
+/** Tells where the node listens, to others as URIs that they can dial. */
+const tellListening = Effect.fnUntraced(function* (registry: Registry, sessions: SessionManager["Service"]) {
   const addresses = yield* sessions.listening
-  return addresses.length === 0 ? "listening nowhere" : `listening on ${addresses.map(formatAddress).join(", ")}`
+  yield* registry.learn({ listen: addresses.map((address) => PeerAddress.format({ did: sessions.did, address })) })
+  return `listening on ${addresses.map(PeerAddress.formatAddress).join(", ")}`
 })
 
 export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registry: Registry, parts: NetworkParts) {
@@ -59,7 +60,7 @@ export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registr
   yield* actors.spawn("candidate_cleanup", (ready) =>
     candidateCleanup(candidateCleanupInterval)(ready).pipe(Effect.provideContext(network))
   )
-  const where = yield* listening(Context.get(network, SessionManager))
+  const where = yield* tellListening(registry, Context.get(network, SessionManager))
   const turn = turnConfigOf(config)
   if (turn === undefined) return { network, detail: where }
   const client = yield* Layer.build(parts.turn)

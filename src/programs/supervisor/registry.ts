@@ -11,7 +11,14 @@ import type { TurnAllocationState } from "../../services/TurnClient.ts"
 /** What happens to a node as a whole, for whoever follows it: the log, `run --json`, an embedder. */
 export type NodeEvent =
   | { readonly _tag: "PhaseCompleted"; readonly phase: StartupPhase; readonly detail: string }
-  | { readonly _tag: "Running"; readonly did: string; readonly metricsUrl: string; readonly rpcSocket: string }
+  | {
+      readonly _tag: "Running"
+      readonly did: string
+      /** Where it listens, as `icn://DID@host:port`. */
+      readonly listen: ReadonlyArray<string>
+      readonly metricsUrl: string
+      readonly rpcSocket: string
+    }
   | { readonly _tag: "RelayChanged"; readonly relay: TurnAllocationState | undefined }
   | { readonly _tag: "Stopping" }
   | { readonly _tag: "Stopped"; readonly forced: boolean }
@@ -21,6 +28,7 @@ export interface Facts {
   readonly startedAtMillis: number
   readonly phases: ReadonlyArray<{ readonly name: StartupPhase; readonly completedAtMillis: number }>
   readonly did: string | undefined
+  readonly listen: ReadonlyArray<string>
   readonly metricsUrl: string | undefined
   readonly rpcSocket: string | undefined
   readonly relay: TurnAllocationState | undefined
@@ -31,7 +39,7 @@ export interface Registry {
   readonly setState: (state: SupervisorState) => Effect.Effect<void>
   /** Counts a completed phase and tells followers. `detail` is the readable half of its line. */
   readonly completed: (phase: StartupPhase, detail: string) => Effect.Effect<void>
-  readonly learn: (facts: Partial<Pick<Facts, "did" | "metricsUrl" | "rpcSocket">>) => Effect.Effect<void>
+  readonly learn: (facts: Partial<Pick<Facts, "did" | "listen" | "metricsUrl" | "rpcSocket">>) => Effect.Effect<void>
   readonly setRelay: (relay: TurnAllocationState | undefined) => Effect.Effect<void>
   readonly publish: (event: NodeEvent) => Effect.Effect<void>
   /** Asks the node to stop; `stopRequested` then completes. */
@@ -48,6 +56,7 @@ export const make = Effect.fnUntraced(function* (publish: (event: NodeEvent) => 
     startedAtMillis: yield* Clock.currentTimeMillis,
     phases: [],
     did: undefined,
+    listen: [],
     metricsUrl: undefined,
     rpcSocket: undefined,
     relay: undefined
