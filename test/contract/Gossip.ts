@@ -1,10 +1,10 @@
 /** What every `Gossip` does: run by the layers' tests, over real sockets and in memory under TestClock. */
 import { assert, describe } from "@effect/vitest"
-import { Clock, Effect, Exit, Option, Schema, type Scope, Stream } from "effect"
+import { Clock, Effect, Exit, Option, Result, Schema, type Scope, Stream } from "effect"
 import type { Did } from "../../src/domain/did.ts"
 import type { SigningKey } from "../../src/domain/ed25519.ts"
 import { gossipMessageBytesMax } from "../../src/domain/gossipLimits.ts"
-import { encodeEnvelope } from "../../src/protocol/gossipEnvelope.ts"
+import { decodeEnvelope, encodeEnvelope } from "../../src/protocol/gossipEnvelope.ts"
 import { type Gossip, GossipError, type GossipMessage, type GossipTopic } from "../../src/services/Gossip.ts"
 import { didOf, keyNumber } from "../fixtures/dids.ts"
 
@@ -28,6 +28,8 @@ export interface GossipRogue {
   readonly sendGarbage: Effect.Effect<void, unknown>
   /** Sends everything again that it was sent. */
   readonly replay: Effect.Effect<number, unknown>
+  /** The envelopes of what it was sent. */
+  readonly received: () => ReadonlyArray<Uint8Array>
 }
 
 export interface RogueMessage {
@@ -40,7 +42,8 @@ export interface RogueMessage {
 export interface GossipFixture {
   /** A node that runs until the scope closes or it is stopped. */
   readonly node: (seed?: number) => Effect.Effect<GossipNode, unknown, Scope.Scope>
-  readonly rogue: (key: SigningKey) => Effect.Effect<GossipRogue, unknown, Scope.Scope>
+  /** With the key of this number. */
+  readonly rogue: (number: number) => Effect.Effect<GossipRogue, unknown, Scope.Scope>
   /** Registers a test, in which sleeping takes virtual or real time. */
   readonly test: (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) => void
 }
@@ -85,18 +88,27 @@ const reasonOf = <A>(exit: Exit.Exit<A, unknown>): string | undefined => {
 
 const note = (stampMillis: number, text: string) => encodeEnvelope({ stampMillis, json: JSON.stringify({ text }) })
 
-/** A rogue and an honest node at b; c hears only what b passes on. */
+/** A rogue and an honest node at b; c and a spy hear only what b passes on. */
 const besieged = ({ node, rogue }: GossipFixture) =>
   Effect.gen(function* () {
     const key = keyNumber(666)
-    const [a, b, c, r] = [yield* node(), yield* node(), yield* node(), yield* rogue(key)]
+    const [a, b, c] = [yield* node(), yield* node(), yield* node()]
+    const [r, spy] = [yield* rogue(666), yield* rogue(667)]
     const [heardA, heardB, heardC] = [yield* listen(a, notes), yield* listen(b, notes), yield* listen(c, notes)]
     yield* a.connect(b)
     yield* c.connect(b)
     yield* b.connect(r)
+    yield* b.connect(spy)
+    yield* spy.wants([notes.name])
     yield* neighbours(a, 1)
     yield* neighbours(c, 1)
-    yield* neighbours(b, 2)
+    yield* neighbours(b, 3)
+    /** What b passed on, in the order in which it did. */
+    const passedOn = () =>
+      spy.received().map((envelope) => {
+        const { json } = Result.getOrThrow(decodeEnvelope(envelope, Number.MAX_SAFE_INTEGER))
+        return Schema.decodeSync(Schema.fromJsonString(Note))(json).text
+      })
     const send = (envelope: Uint8Array, over: Partial<RogueMessage> = {}) =>
       r.send({ topic: notes.name, envelope, signer: key, author: didOf(key), ...over })
     /** What the rogue did is behind us once an honest message has gone the same way. */
@@ -104,8 +116,9 @@ const besieged = ({ node, rogue }: GossipFixture) =>
       yield* a.gossip.publish(notes, { text })
       yield* hears(heardB, text)
       yield* hears(heardC, text)
+      yield* until(Effect.sync(() => spy.received().some((envelope) => Buffer.from(envelope).includes(text))))
     })
-    return { a, b, c, r, key, heardA, heardB, heardC, send, honest }
+    return { a, b, c, r, key, heardA, heardB, heardC, send, honest, passedOn }
   })
 
 const spreading = ({ node, test }: GossipFixture) => {
@@ -304,7 +317,7 @@ const defending = (fixture: GossipFixture) => {
   test(
     "neither delivers nor passes on what is garbage, of another schema, or too long",
     Effect.gen(function* () {
-      const { heardB, heardC, honest, r, send } = yield* besieged(fixture)
+      const { heardB, heardC, honest, passedOn, r, send } = yield* besieged(fixture)
       const now = yield* Clock.currentTimeMillis
       yield* send(Uint8Array.of(9, 9, 9))
       yield* send(encodeEnvelope({ stampMillis: now, json: '{"text":1}' }))
@@ -314,13 +327,14 @@ const defending = (fixture: GossipFixture) => {
       yield* honest("still here")
       assert.deepStrictEqual(texts(heardB), ["still here"])
       assert.deepStrictEqual(texts(heardC), ["still here"])
+      assert.deepStrictEqual(passedOn(), ["still here"])
     })
   )
 
   test(
     "takes no message in somebody else's name, nor any too old or ahead of time",
     Effect.gen(function* () {
-      const { a, heardB, heardC, honest, send } = yield* besieged(fixture)
+      const { a, heardB, heardC, honest, passedOn, send } = yield* besieged(fixture)
       const now = yield* Clock.currentTimeMillis
       yield* send(note(now, "forged"), { author: a.did })
       yield* send(note(now - 310_000, "old"))
@@ -328,13 +342,14 @@ const defending = (fixture: GossipFixture) => {
       yield* honest("still here")
       assert.deepStrictEqual(texts(heardB), ["still here"])
       assert.deepStrictEqual(texts(heardC), ["still here"])
+      assert.deepStrictEqual(passedOn(), ["still here"])
     })
   )
 
   test(
     "delivers a replayed message once, and holds it against nobody",
     Effect.gen(function* () {
-      const { heardB, heardC, honest, r, send } = yield* besieged(fixture)
+      const { heardB, heardC, honest, passedOn, r, send } = yield* besieged(fixture)
       yield* r.wants([notes.name])
       let sent = 0
       yield* until(
@@ -352,13 +367,14 @@ const defending = (fixture: GossipFixture) => {
       yield* honest("still here")
       assert.strictEqual(new Set(texts(heardB)).size, heardB.length)
       assert.strictEqual(new Set(texts(heardC)).size, heardC.length)
+      assert.strictEqual(new Set(passedOn()).size, passedOn().length)
     })
   )
 
   test(
     "lets a flood trickle, while others are heard",
     Effect.gen(function* () {
-      const { heardB, heardC, honest, send } = yield* besieged(fixture)
+      const { heardB, heardC, honest, passedOn, send } = yield* besieged(fixture)
       const now = yield* Clock.currentTimeMillis
       const flood = 3000
       for (let index = 0; index < flood; index++) yield* send(note(now + index, `flood ${index}`))
@@ -367,6 +383,7 @@ const defending = (fixture: GossipFixture) => {
       assert.isAbove(passed(heardB), 0)
       assert.isAtMost(passed(heardB), 20 + 100 * seconds + 1)
       assert.isAtMost(passed(heardC), passed(heardB))
+      assert.isAtMost(passedOn().length, passed(heardB) + 1)
     })
   )
 }
