@@ -39,8 +39,9 @@ export interface KnownAddress {
 export interface KnownPeer {
   readonly did: Did
   readonly configured: boolean
+  /** Whoever dialled. */
   readonly hadSession: boolean
-  /** When a session was last opened to it; when it was last told of, before there was one. */
+  /** When a session was last opened with it; when it was last told of, before there was one. */
   readonly lastSeenMillis: number
   /** Best first. */
   readonly addresses: ReadonlyArray<KnownAddress>
@@ -81,6 +82,15 @@ const sourceOf = (peer: Peer, entry: Entry, nowMillis: number): AddressSource | 
     (source) =>
       entry.sources.has(source) && (source !== "candidate" || nowMillis - peer.candidateMillis <= candidateTtlMillis)
   )
+
+/**
+ * What is to be lost with a member: least with a stranger, most with one that was reached. One that only came here says
+ * itself where it is, and whoever makes many keys could come as many members.
+ */
+const standing = ({ entries, hadSession }: Peer): 0 | 1 | 2 => {
+  if (!hadSession) return 0
+  return Array.from(entries.values()).some(({ workedMillis }) => workedMillis !== undefined) ? 2 : 1
+}
 
 /** Failures decide first, then the latest success, then the source; what nobody names any more comes last. */
 const ranked = (peer: Peer, nowMillis: number): ReadonlyArray<readonly [Entry, AddressSource | undefined]> => {
@@ -163,7 +173,9 @@ export class KnownPeers {
     const welcome = addresses.filter((address) => isWelcome(address, source)).slice(0, limit)
     if (welcome.length === 0) return false
     const peer = this.#obtain(did, nowMillis)
-    if (!peer.hadSession) peer.lastSeenMillis = nowMillis
+    // The member said so itself, in a session that it may have opened.
+    if (source === "session") peer.hadSession = true
+    if (!peer.hadSession || source === "session") peer.lastSeenMillis = nowMillis
     return this.#addAll(peer, welcome, source, nowMillis)
   }
 
@@ -234,11 +246,14 @@ export class KnownPeers {
     return this.#peers.delete(did.text)
   }
 
-  /** What survives a restart: members that were met, last seen first, without what is said anew anyway. */
+  /**
+   * What survives a restart: members that were reached and then others that were met, each last seen first, without what
+   * is said anew anyway.
+   */
   kept(nowMillis: number): ReadonlyArray<KeptPeer> {
     return Array.from(this.#peers.values())
       .filter(({ hadSession }) => hadSession)
-      .toSorted((a, b) => b.lastSeenMillis - a.lastSeenMillis)
+      .toSorted((a, b) => standing(b) - standing(a) || b.lastSeenMillis - a.lastSeenMillis)
       .map((peer) => ({
         did: peer.did,
         lastSeenMillis: peer.lastSeenMillis,
@@ -280,15 +295,15 @@ export class KnownPeers {
     return peer
   }
 
-  /** Strangers leave before members one has met, and each the longest unseen first; the operator's own never do. */
+  /** Strangers leave first and members that were reached last, each the longest unseen first; the operator's never. */
   #makeRoom(): void {
     let victim: Peer | undefined
     for (const peer of this.#peers.values()) {
       if (Array.from(peer.entries.values()).some(isConfigured)) continue
       const isWorse =
         victim === undefined ||
-        Number(peer.hadSession) - Number(victim.hadSession) < 0 ||
-        (peer.hadSession === victim.hadSession && peer.lastSeenMillis < victim.lastSeenMillis)
+        standing(peer) < standing(victim) ||
+        (standing(peer) === standing(victim) && peer.lastSeenMillis < victim.lastSeenMillis)
       if (isWorse) victim = peer
     }
     if (victim !== undefined) this.#peers.delete(victim.did.text)

@@ -30,7 +30,7 @@ const Document = Schema.fromJsonString(
 
 const decodeDocument = Schema.decodeResult(Document, { onExcessProperty: "error" })
 
-/** Plain, since this runs every few seconds: the codec would check each key again, at 0.3 ms for a member. */
+/** Plain, since this may run every second: the codec would check each key again, at 0.3 ms for a member. */
 const line = ({ addresses, did, lastSeenMillis }: KeptPeer): string =>
   JSON.stringify({
     did: did.text,

@@ -213,6 +213,16 @@ describe("members", () => {
     assert.deepStrictEqual(present(), [1, 3, 5, 6])
   })
 
+  it("that only came here leave before those who were reached", () => {
+    const peers = new KnownPeers([], 2)
+    peers.succeeded(didNumber(1), at(1), now)
+    for (let number = 2; number < 10; number++) peers.learn(didNumber(number), [at(number)], "session", now + number)
+    assert.deepStrictEqual(
+      peers.peers(now).map(({ did }) => did.text),
+      [didNumber(1).text, didNumber(9).text]
+    )
+  })
+
   it("are told of as they are", () => {
     const peers = new KnownPeers()
     peers.learn(alice, [at(1)], "config", now)
@@ -269,6 +279,23 @@ describe("what is kept", () => {
         ]
       }
     ])
+  })
+
+  it("includes those who came here, after those who were reached", () => {
+    const peers = new KnownPeers()
+    peers.succeeded(alice, at(1), now)
+    peers.learn(didNumber(2), [at(2)], "session", now + 1)
+    peers.learn(didNumber(3), [at(3)], "session", now + 2)
+    peers.learn(didNumber(2), [at(2)], "session", now + 3)
+    assert.deepStrictEqual(
+      peers.kept(now).map(({ did, lastSeenMillis }) => [did.text, lastSeenMillis]),
+      [
+        [alice.text, now],
+        [didNumber(2).text, now + 3],
+        [didNumber(3).text, now + 2]
+      ]
+    )
+    assert.deepStrictEqual(new KnownPeers(peers.kept(now)).kept(now), peers.kept(now))
   })
 
   it("is bounded, and the least recently seen are left out", () => {

@@ -5,8 +5,11 @@
 import { Effect, type Latch, type Scope } from "effect"
 import { report } from "../../services/Metrics.ts"
 
-/** From a change to the writing: what a crash may cost, against how often a disk is made to work. */
-export const saveDelayMillis = 5000
+/**
+ * From a change to the writing: what a crash may cost, against how often a disk is made to work. A node that others
+ * bootstrap from is found again at once only by those that it finds in its file.
+ */
+export const saveDelayMillis = 1000
 /** After a failed attempt, which will mostly fail again: a disk that is full. */
 export const saveRetryMillis = 60_000
 
