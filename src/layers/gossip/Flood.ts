@@ -31,13 +31,16 @@ class Neighbour {
   readonly did: Did
   readonly outbox = new Outbox()
   openedAtMillis: number | undefined
-  /** The stream that its wishes came by. */
-  inbound: SessionStream | undefined
-  wants: ReadonlySet<string> = new Set()
 
   constructor(did: Did) {
     this.did = did
   }
+}
+
+/** What a member said that it wants, and the stream on which it did: it holds as long as the stream. */
+interface Wishes {
+  readonly stream: SessionStream
+  readonly topics: ReadonlySet<string>
 }
 
 export class Flood {
@@ -45,6 +48,8 @@ export class Flood {
   readonly #identity: Identity["Service"]
   readonly #topics: () => Topics
   readonly #neighbours = new Map<string, Neighbour>()
+  /** By member; a stream may be here before this side takes the session for open. */
+  readonly #wanted = new Map<string, Wishes>()
   readonly #authors = new Authors()
   /** Changes with the topics that this node wants, so that streams know whether they have told. */
   #wishes = 0
@@ -58,7 +63,7 @@ export class Flood {
   /** Neighbours known to want a topic. */
   neighbours(topic: string): number {
     let count = 0
-    for (const { wants } of this.#neighbours.values()) if (wants.has(topic)) count++
+    for (const name of this.#neighbours.keys()) if (this.#wants(name, topic)) count++
     return count
   }
 
@@ -99,18 +104,13 @@ export class Flood {
       yield* FiberMap.remove(senders, name)
     }
     for (const [name, { did, openedAtMillis }] of sessions) {
-      const neighbour = this.#neighbour(did)
+      const neighbour = this.#neighbours.get(name) ?? new Neighbour(did)
+      this.#neighbours.set(name, neighbour)
       if (neighbour.openedAtMillis === openedAtMillis && FiberMap.hasUnsafe(senders, name)) continue
       neighbour.openedAtMillis = openedAtMillis
       yield* FiberMap.run(senders, name, this.#send(neighbour))
     }
   })
-
-  #neighbour(did: Did): Neighbour {
-    const neighbour = this.#neighbours.get(did.text) ?? new Neighbour(did)
-    this.#neighbours.set(did.text, neighbour)
-    return neighbour
-  }
 
   /** Keeps a stream to a neighbour: what this node wants first, and whenever it changes, then what waits. */
   readonly #send = (neighbour: Neighbour): Effect.Effect<never> => {
@@ -146,10 +146,7 @@ export class Flood {
       Effect.ignore,
       Effect.ensuring(
         Effect.sync(() => {
-          const neighbour = this.#neighbours.get(stream.peer.text)
-          if (neighbour === undefined || neighbour.inbound !== stream) return
-          neighbour.inbound = undefined
-          neighbour.wants = new Set()
+          if (this.#wanted.get(stream.peer.text)?.stream === stream) this.#wanted.delete(stream.peer.text)
         })
       )
     )
@@ -161,9 +158,7 @@ export class Flood {
     const frame = decodeFloodFrame(bytes)
     if (Result.isFailure(frame)) return this.#refuse(reject("envelope"))
     if (frame.success._tag === "Message") return yield* this.#arrive(stream.peer, frame.success.message, now)
-    const neighbour = this.#neighbour(stream.peer)
-    neighbour.inbound = stream
-    neighbour.wants = new Set(frame.success.topics)
+    this.#wanted.set(stream.peer.text, { stream, topics: new Set(frame.success.topics) })
   })
 
   readonly #arrive = Effect.fnUntraced({ self: this }, function* (from: Did, message: FloodMessage, now: number) {
@@ -185,6 +180,10 @@ export class Flood {
     if (refusal === undefined) this.#spread(message, from.text, author.text)
   })
 
+  #wants(name: string, topic: string): boolean {
+    return this.#wanted.get(name)?.topics.has(topic) ?? false
+  }
+
   #refuse(refusal: GossipRefusal): void {
     this.#topics().counts.refused(refusal)
   }
@@ -192,8 +191,8 @@ export class Flood {
   /** To all neighbours that want it but the one that brought it and its author. */
   #spread(message: FloodMessage, bearer: string | undefined, author: string): void {
     let frame: Uint8Array | undefined
-    for (const { did, outbox, wants } of this.#neighbours.values()) {
-      if (did.text === bearer || did.text === author || !wants.has(message.topic)) continue
+    for (const [name, { outbox }] of this.#neighbours) {
+      if (name === bearer || name === author || !this.#wants(name, message.topic)) continue
       frame ??= encodeFloodMessage(message)
       this.#topics().counts.dropped("neighbour", outbox.push(frame))
     }
