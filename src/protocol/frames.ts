@@ -32,6 +32,12 @@ export interface FramesRead {
   readonly ended: boolean
 }
 
+/** Bytes that are no frames, and the whole frames in front of them. */
+export interface FramesBroken {
+  readonly problem: FrameProblem
+  readonly frames: ReadonlyArray<Uint8Array>
+}
+
 /** Cuts the chunks of one direction of one stream into frames. After a failure it must not be used any more. */
 export class FrameReader {
   readonly #bytesMax: number
@@ -56,11 +62,11 @@ export class FrameReader {
   }
 
   /** The frames that this chunk completes. */
-  push(chunk: Uint8Array): Result.Result<FramesRead, FrameProblem> {
+  push(chunk: Uint8Array): Result.Result<FramesRead, FramesBroken> {
     const frames: Array<Uint8Array> = []
     let at = 0
     while (at < chunk.length) {
-      if (this.#ended) return Result.fail("afterEnd")
+      if (this.#ended) return Result.fail({ problem: "afterEnd", frames })
       if (this.#body === undefined) {
         at = this.#fillHeader(chunk, at)
         if (this.#headerFilled < headerBytes) break
@@ -70,7 +76,7 @@ export class FrameReader {
           this.#ended = true
           continue
         }
-        if (length > this.#bytesMax) return Result.fail("tooLong")
+        if (length > this.#bytesMax) return Result.fail({ problem: "tooLong", frames })
         if (chunk.length - at >= length) {
           frames.push(chunk.subarray(at, at + length))
           at += length

@@ -5,7 +5,7 @@
  */
 import { Deferred, Effect, Option, Result, Semaphore, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
-import { end as endFrame, frameBytesMax, FrameReader, header } from "../../protocol/frames.ts"
+import { end as endFrame, frameBytesMax, type FrameProblem, FrameReader, header } from "../../protocol/frames.ts"
 import {
   FrameTooLong,
   SessionClosed,
@@ -29,7 +29,7 @@ const framesUnreadResume = 256
 export interface FrameStreamObserver {
   readonly received: (bytes: number) => void
   readonly sent: (bytes: number) => void
-  /** Once, when nothing more goes in either direction. */
+  /** Once, when the transport is done with it in both directions: what still waits to be written counts as open. */
   readonly closed: () => void
 }
 
@@ -97,6 +97,8 @@ class State implements FrameStream {
       Effect.andThen(
         this.#room,
         Effect.suspend(() => {
+          // Another caller may have ended it while this one waited.
+          if (this.#outbound === "ended") return Effect.void
           if (this.#outbound === "closed") return this.#fail(this.#lossReason())
           this.#outbound = "ended"
           this.#wire.write(endFrame)
@@ -165,27 +167,28 @@ class State implements FrameStream {
   }
 
   #onData(bytes: Uint8Array): void {
-    if (this.#inbound._tag !== "Flowing") return
+    if (this.#inbound._tag === "Failed") return
     const read = this.#reader.push(bytes)
-    if (Result.isFailure(read)) {
-      const detail = read.failure === "tooLong" ? `a frame longer than ${frameBytesMax} bytes` : "bytes after the end"
-      this.#wire.reset()
-      this.#failInbound(new StreamMalformed({ protocol: this.protocol, detail }))
-      this.#closeOutbound()
-      return
-    }
-    for (const frame of read.success.frames) {
+    const { frames } = Result.isSuccess(read) ? read.success : read.failure
+    for (const frame of frames) {
       this.#queue.push(frame)
       this.#unread += frame.length
       this.#observer.received(frame.length)
     }
+    if (Result.isFailure(read)) return this.#onMalformed(read.failure.problem)
     if (read.success.ended) this.#inbound = { _tag: "Ended" }
     else if (!this.#paused && (this.#unread > unreadBytesMax || this.#queue.length > framesUnreadMax)) {
       this.#paused = true
       this.#wire.pause()
     }
-    if (read.success.frames.length > 0 || read.success.ended) this.#wakeReader()
-    if (this.isComplete()) this.#tellClosed()
+    if (frames.length > 0 || read.success.ended) this.#wakeReader()
+  }
+
+  #onMalformed(problem: FrameProblem): void {
+    const detail = problem === "tooLong" ? `a frame longer than ${frameBytesMax} bytes` : "bytes after the end"
+    this.#wire.reset()
+    this.#failInbound(new StreamMalformed({ protocol: this.protocol, detail }))
+    this.#closeOutbound()
   }
 
   /** A direction that ends without its end frame was cut. */
