@@ -1,7 +1,8 @@
 /**
  * Which of two connections to one member stays, so that both sides say the same about them without asking each
  * other. Where both sides dialled at once, the connection that the smaller DID dialled stays. Where one side dials
- * although the other still has a connection, the one who dials has lost it: the new one stays.
+ * although the other still has a connection, the one who dials has lost it, and the new one stays; or it dials over
+ * two ways at once, and then the other one answers.
  */
 
 /** Who dialled a connection, as seen from one end. */
@@ -19,8 +20,9 @@ export const settle = (selfIsSmaller: boolean, present: Dialler, incoming: Diall
     // A node dials only where it knows of no live connection, so one that the peer dialled came up in the meantime.
     return present === "peer" && selfIsSmaller ? "replace" : "refuse"
   }
-  if (present === "peer") return "replace"
-  // The smaller one's dial stays, unless the peer has lost it (restarted, say) and therefore dials.
+  // The peer may have lost its first (it was restarted, say), or tried two addresses at once, of which it keeps one.
+  if (present === "peer") return "probe"
+  // The smaller one's dial stays, unless the peer has lost it and therefore dials.
   return selfIsSmaller ? "probe" : "replace"
 }
 
