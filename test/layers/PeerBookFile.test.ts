@@ -92,6 +92,23 @@ describe("PeerBookFile", () => {
     })
   )
 
+  it.effect("keeps members that came here, though their candidates told the same before", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      yield* withBook(directory, (book) =>
+        Effect.gen(function* () {
+          yield* book.learn(alice, [address], "exchange")
+          yield* book.learn(alice, [address], "session")
+          yield* TestClock.adjust(saveDelayMillis)
+          yield* Effect.promise(() => vi.waitFor(() => assert.include(textOf(directory), alice.text)))
+        })
+      )
+      yield* withBook(directory, (book) =>
+        Effect.map(book.addresses(alice), (addresses) => assert.deepStrictEqual(addresses, [address]))
+      )
+    })
+  )
+
   it.effect("makes no file for members that were never met, and does not write when nothing changed", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory

@@ -89,9 +89,11 @@ export const make = Effect.fnUntraced(function* (
   const service = PeerBook.of({
     addresses: (did) => Effect.map(Clock.currentTimeMillis, (now) => peers.addresses(did, now)),
     learn: Effect.fnUntraced(function* (did, addresses, source) {
-      if (isOwn(did) || !peers.learn(did, addresses, source, yield* Clock.currentTimeMillis)) return
-      onKeptChanged()
-      yield* PubSub.publish(changed, did)
+      if (isOwn(did)) return
+      const isNews = peers.learn(did, addresses, source, yield* Clock.currentTimeMillis)
+      // Whom there is a session with is kept, even if its addresses were known from its candidate already.
+      if (isNews || source === "session") onKeptChanged()
+      if (isNews) yield* PubSub.publish(changed, did)
     }),
     succeeded: (did, address) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
