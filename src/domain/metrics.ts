@@ -252,6 +252,14 @@ export * from "./gossipMetrics.ts"
 
 export * from "./networkMetrics.ts"
 
+// --- local network ---
+
+export const mdnsPacketsDropped = counter({
+  name: "icn_mdns_packets_dropped_total",
+  help: "Packets of the local network's multicast DNS that were malformed, misleading or too many.",
+  labels: {}
+})
+
 // --- system ---
 
 /** What is told of the event loop's delays since the latest update. */
@@ -363,6 +371,7 @@ export const catalogue: ReadonlyArray<AnyMetric> = [
   peerExchangeRequests,
   peerExchangeResponses,
   peerExchangePeersDiscovered,
+  mdnsPacketsDropped,
   systemUptime,
   systemActorsActive,
   systemEventLoopLag,

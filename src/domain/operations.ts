@@ -6,6 +6,7 @@ export const operations = [
   "actor_crash",
   "config",
   "identity",
+  "mdns",
   "metrics_server",
   "metrics_server_start",
   "metrics_update",
