@@ -16,6 +16,7 @@ import type { PeerBook } from "../../services/PeerBook.ts"
 import { type SessionListenFailed, SessionManager } from "../../services/SessionManager.ts"
 import type { TurnClient } from "../../services/TurnClient.ts"
 import { candidateCleanup } from "../candidateCleanup.ts"
+import { mdnsDiscovery } from "../mdnsDiscovery.ts"
 import { turnRelay } from "../turnRelay.ts"
 import type { Actors } from "./actors.ts"
 import type { Registry } from "./registry.ts"
@@ -60,6 +61,9 @@ export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registr
   yield* actors.spawn("candidate_cleanup", (ready) =>
     candidateCleanup(candidateCleanupInterval)(ready).pipe(Effect.provideContext(network))
   )
+  if (config.values.network.mdnsEnabled) {
+    yield* actors.spawn("mdns", (ready) => mdnsDiscovery(ready).pipe(Effect.provideContext(network)))
+  }
   const where = yield* tellListening(registry, Context.get(network, SessionManager))
   const turn = turnConfigOf(config)
   if (turn === undefined) return { network, detail: where }
