@@ -15,8 +15,10 @@ import { NodeConfig } from "../../services/NodeConfig.ts"
 import type { PeerBook } from "../../services/PeerBook.ts"
 import { type SessionListenFailed, SessionManager } from "../../services/SessionManager.ts"
 import type { TurnClient } from "../../services/TurnClient.ts"
+import { candidateAnnounce } from "../candidateAnnounce.ts"
 import { candidateCleanup } from "../candidateCleanup.ts"
 import { mdnsDiscovery } from "../mdnsDiscovery.ts"
+import { makeNodeProfiles } from "../nodeProfiles.ts"
 import { turnRelay } from "../turnRelay.ts"
 import type { Actors } from "./actors.ts"
 import type { Registry } from "./registry.ts"
@@ -61,6 +63,11 @@ export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registr
   yield* actors.spawn("candidate_cleanup", (ready) =>
     candidateCleanup(candidateCleanupInterval)(ready).pipe(Effect.provideContext(network))
   )
+  yield* actors.spawn("candidate_announce", (ready) => candidateAnnounce(ready).pipe(Effect.provideContext(network)))
+  const profiles = yield* makeNodeProfiles({ self: { startedAt: registry.facts().startedAtMillis } }).pipe(
+    Effect.provideContext(network)
+  )
+  yield* actors.spawn("node_profiles", profiles.run)
   if (config.values.network.mdnsEnabled) {
     yield* actors.spawn("mdns", (ready) => mdnsDiscovery(ready).pipe(Effect.provideContext(network)))
   }
