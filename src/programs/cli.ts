@@ -11,7 +11,13 @@ import { config } from "./cli/config.ts"
 import { terminal } from "./cli/terminal.ts"
 import { id } from "./cli/id.ts"
 import { type CommandFailed, exitCodes } from "./cli/output.ts"
+import { dial } from "./cli/dial.ts"
+import { network } from "./cli/network.ts"
+import { peers } from "./cli/peers.ts"
+import { ping } from "./cli/ping.ts"
+import { receive } from "./cli/receive.ts"
 import { run } from "./cli/run.ts"
+import { send } from "./cli/send.ts"
 import { status } from "./cli/status.ts"
 import { stop } from "./cli/stop.ts"
 import { turn } from "./cli/turn.ts"
@@ -19,7 +25,7 @@ import * as Logging from "./logging.ts"
 
 const root = Command.make("icn-node").pipe(
   Command.withDescription("A node of a cooperative network: identity, relay, and what members share"),
-  Command.withSubcommands([run, status, stop, id, config, turn])
+  Command.withSubcommands([run, status, stop, peers, dial, ping, send, receive, network, id, config, turn])
 )
 
 /** The log level is configuration (`--log-level` of `run`), so that file and environment can set it too. */

@@ -3,8 +3,8 @@
  * is running there" as an answer of its own.
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
-import { Effect, Layer, Schema } from "effect"
-import { RpcClient, type RpcClientError, RpcSerialization } from "effect/rpc"
+import { Cause, Effect, Layer, Schema } from "effect"
+import { RpcClient, RpcClientError, RpcSerialization } from "effect/rpc"
 import { userInfo } from "node:os"
 import { systemErrorText } from "../../domain/systemError.ts"
 import { version } from "../../domain/version.ts"
@@ -34,10 +34,18 @@ export class NodeNotAnswering extends Schema.TaggedError<NodeNotAnswering>()("No
 
 export type Client = RpcClient.FromGroup<typeof NodeRpcs, RpcClientError.RpcClientError>
 
-/** Calls the node that runs on `dataDir`. */
-export const withNode = Effect.fnUntraced(function* <A>(
+export type NodeUnavailable = NodeNotRunning | NodeNotAnswering
+
+/** Fails when no answer came in time; what takes long is watched by the connection's own pings instead. */
+const inTime = (socket: string) =>
+  Effect.timeoutOrElse({
+    duration: `${answerSecondsMax} seconds`,
+    orElse: () => Effect.fail(new NodeNotAnswering({ socket, detail: `no answer within ${answerSecondsMax} s` }))
+  })
+
+const connected = Effect.fnUntraced(function* <A, E, R>(
   dataDir: string,
-  call: (client: Client) => Effect.Effect<A, RpcClientError.RpcClientError>
+  call: (client: Client, socket: string) => Effect.Effect<A, E | RpcClientError.RpcClientError, R>
 ) {
   const socket = socketPath(dataDir, userInfo().uid)
   const protocol = RpcClient.layerProtocolSocket().pipe(
@@ -47,17 +55,19 @@ export const withNode = Effect.fnUntraced(function* <A>(
     ])
   )
   return yield* RpcClient.make(NodeRpcs).pipe(
-    Effect.flatMap(call),
-    Effect.timeoutOrElse({
-      duration: `${answerSecondsMax} seconds`,
-      orElse: () => Effect.fail(new NodeNotAnswering({ socket, detail: `no answer within ${answerSecondsMax} s` }))
-    }),
-    Effect.catchTag("RpcClientError", ({ message, reason }) =>
-      Effect.fail(
-        reason._tag === "SocketOpenError"
-          ? new NodeNotRunning({ dataDir, socket })
-          : new NodeNotAnswering({ socket, detail: message })
-      )
+    Effect.flatMap((client) => call(client, socket)),
+    Effect.catchIf(
+      (error) => error instanceof RpcClientError.RpcClientError,
+      ({ message, reason }) =>
+        Effect.fail(
+          reason._tag === "SocketOpenError"
+            ? new NodeNotRunning({ dataDir, socket })
+            : new NodeNotAnswering({ socket, detail: message })
+        )
+    ),
+    // The node ends what it was asked when it stops. An interruption of this command does not come by here.
+    Effect.catchCauseIf(Cause.hasInterruptsOnly, () =>
+      Effect.fail(new NodeNotAnswering({ socket, detail: "it stopped" }))
     ),
     // An answer that the schemas do not know, or a request that the node does not.
     Effect.catchDefect((defect) => {
@@ -68,3 +78,15 @@ export const withNode = Effect.fnUntraced(function* <A>(
     Effect.provide(protocol)
   )
 })
+
+/** Asks the node that runs on `dataDir` what it answers from memory. */
+export const withNode = <A, E, R>(
+  dataDir: string,
+  call: (client: Client) => Effect.Effect<A, E | RpcClientError.RpcClientError, R>
+) => connected<A, E | NodeNotAnswering, R>(dataDir, (client, socket) => call(client).pipe(inTime(socket)))
+
+/** Has the node that runs on `dataDir` do what takes its time; ends when the node hangs, since its pings stop then. */
+export const workWithNode = <A, E, R>(
+  dataDir: string,
+  call: (client: Client) => Effect.Effect<A, E | RpcClientError.RpcClientError, R>
+) => connected<A, E, R>(dataDir, call)

@@ -1,7 +1,7 @@
 /**
  * The answers of the local socket, read from what the supervisor keeps.
  */
-import { Clock, DateTime, Duration, Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import { format } from "../../domain/transportAddress.ts"
 import { version } from "../../domain/version.ts"
 import { DataDirectory } from "../../services/DataDirectory.ts"
@@ -11,8 +11,9 @@ import type { TurnAllocationState } from "../../services/TurnClient.ts"
 import type { Actors, ActorStatus } from "../supervisor/actors.ts"
 import type { Registry } from "../supervisor/registry.ts"
 import { NodeRpcs, type NodeStatus } from "./Api.ts"
-
-const isoTime = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis))
+import { fileHandlers } from "./handlersFiles.ts"
+import { networkHandlers } from "./handlersNetwork.ts"
+import { isoTime } from "./isoTime.ts"
 
 const actorOf = ({ lastError, name, restarts, sinceMillis, state }: ActorStatus) => ({
   name,
@@ -66,7 +67,9 @@ export const layer = (registry: Registry, actors: Actors) =>
       const context = yield* Effect.context<NodeConfig | DataDirectory | Health>()
       return NodeRpcs.of({
         Status: () => nodeStatus(registry, actors).pipe(Effect.provideContext(context)),
-        Stop: () => registry.requestStop
+        Stop: () => registry.requestStop,
+        ...(yield* networkHandlers(registry)),
+        ...(yield* fileHandlers)
       })
     })
   )

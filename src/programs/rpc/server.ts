@@ -3,7 +3,7 @@
  * the data directory's lock, so a socket file that is found there is left over from a killed node and may go.
  */
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, References, Schema } from "effect"
 import { RpcSerialization, RpcServer } from "effect/rpc"
 import { chmodSync, lstatSync, rmSync } from "node:fs"
 import { systemErrorText } from "../../domain/systemError.ts"
@@ -43,7 +43,8 @@ export const serve = Effect.fnUntraced(function* (path: string, ready: Effect.Ef
         RpcSerialization.layerNdjsonWith({ maxBufferSize: messageBytesMax })
       ])
     )
-  )
+    // A command that was interrupted leaves its connection with answers unread, which is no error of this node.
+  ).pipe(Effect.provideService(References.UnhandledLogLevel, "Debug"))
   yield* ready
   return yield* RpcServer.make(NodeRpcs, { concurrency: 16 }).pipe(Effect.provideContext(protocol))
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Ref } from "effect"
+import { Context, Effect, Fiber, Layer, Ref, Stream } from "effect"
 import { connect, type Socket } from "node:net"
 import { join } from "node:path"
 import { readFileSync, statSync, writeFileSync } from "node:fs"
@@ -14,6 +14,7 @@ import { serve } from "../../../src/programs/rpc/server.ts"
 import { type NodeEvent, supervise } from "../../../src/programs/supervisor.ts"
 import { Identity } from "../../../src/services/Identity.ts"
 import { TurnClient } from "../../../src/services/TurnClient.ts"
+import { memorySessions } from "../../fixtures/memorySessions.ts"
 import { temporaryDirectory } from "../../fixtures/temporaryDirectory.ts"
 
 /** A node in this process with a real local socket. */
@@ -29,6 +30,7 @@ const startNode = Effect.gen(function* () {
         telemetry: Layer.empty,
         dataDirectory: DataDirectoryMemory.layer(dataDir),
         identity: Layer.succeedContext(identity),
+        sessions: memorySessions,
         turn: Layer.succeed(TurnClient, { allocate: () => Effect.never })
       },
       { onEvent: (event) => Ref.update(events, (all) => [...all, event]) }
@@ -54,7 +56,7 @@ describe("the local socket", () => {
       assert.strictEqual(statSync(socket).mode & 0o777, 0o600)
       const status = yield* withNode(dataDir, (client) => client.Status())
       assert.deepStrictEqual([status.did, status.state, status.pid, status.relay], [did, "running", process.pid, null])
-      assert.deepStrictEqual(
+      assert.includeDeepMembers(
         status.actors.map(({ name, state }) => [name, state]),
         [
           ["metrics_server", "running"],
@@ -110,7 +112,16 @@ describe("the local socket", () => {
     Effect.gen(function* () {
       const path = join(yield* temporaryDirectory, "rpc.sock")
       writeFileSync(path, "somebody's")
-      const unused = NodeRpcs.toLayer({ Status: () => Effect.die(new Error("unused")), Stop: () => Effect.void })
+      const unused = NodeRpcs.toLayer({
+        Status: () => Effect.die(new Error("unused")),
+        Stop: () => Effect.void,
+        Peers: () => Effect.die(new Error("unused")),
+        NetworkStatus: () => Effect.die(new Error("unused")),
+        Dial: () => Effect.die(new Error("unused")),
+        Ping: () => Effect.die(new Error("unused")),
+        Send: () => Stream.empty,
+        Receive: () => Stream.empty
+      })
       const error = yield* Effect.flip(Effect.scoped(serve(path, Effect.void)).pipe(Effect.provide(unused)))
       assert.strictEqual(error._tag, "RpcServerError")
       assert.include(error.message, `cannot listen on ${path}: something that is no socket is in its place`)
