@@ -34,8 +34,10 @@ export const ageVerdict = (stampMillis: number, nowMillis: number): "fresh" | "o
  * The stamp of an author's next message: the time, or the millisecond after its last one. When the clock was set back
  * by much it starts again from the time, since others would take the continuation for messages from the future.
  */
-export const nextStamp = (lastMillis: number, nowMillis: number): number =>
-  lastMillis >= nowMillis && lastMillis - nowMillis < messageFutureMaxMillis / 2 ? lastMillis + 1 : nowMillis
+export const nextStamp = (lastMillis: number, nowMillis: number): number => {
+  const now = Math.floor(nowMillis)
+  return lastMillis >= now && lastMillis - now < messageFutureMaxMillis / 2 ? lastMillis + 1 : now
+}
 
 /** Where a stamp is or belongs in an ascending list. */
 const position = (stamps: ReadonlyArray<number>, stamp: number): number => {

@@ -88,6 +88,8 @@ describe("nextStamp", () => {
     assert.strictEqual(nextStamp(0, now), now)
     assert.strictEqual(nextStamp(now, now), now + 1)
     assert.strictEqual(nextStamp(now + 10, now), now + 11)
+    assert.strictEqual(nextStamp(now, now + 0.7), now + 1)
+    assert.strictEqual(nextStamp(0, now + 0.7), now)
   })
 
   it("starts again from the time when the clock was set back by much", () => {

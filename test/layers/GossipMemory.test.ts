@@ -1,11 +1,8 @@
-import { it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Result, Scope, Stream } from "effect"
-import { TestClock } from "effect/testing"
+import { assert, describe } from "@effect/vitest"
+import { Context, Effect, Layer, Result, Schema, Scope, Stream } from "effect"
 import { frame } from "../../src/domain/ed25519.ts"
-import * as GossipMemory from "../../src/layers/GossipMemory.ts"
-import * as IdentityMemory from "../../src/layers/IdentityMemory.ts"
-import * as PeerBookMemory from "../../src/layers/PeerBookMemory.ts"
-import * as SessionMemory from "../../src/layers/SessionMemory.ts"
+import * as Metric from "../../src/domain/metrics.ts"
+import type { Counter, Gauge, Labels } from "../../src/domain/metrics.ts"
 import {
   decodeFloodFrame,
   encodeFloodMessage,
@@ -13,53 +10,12 @@ import {
   floodSignedBytes,
   gossipProtocol
 } from "../../src/protocol/gossipFlood.ts"
-import { Gossip } from "../../src/services/Gossip.ts"
-import { PeerBook } from "../../src/services/PeerBook.ts"
+import type { GossipTopic } from "../../src/services/Gossip.ts"
 import { SessionManager } from "../../src/services/SessionManager.ts"
-import { gossipContract, type GossipNode, type GossipRogue, until } from "../contract/Gossip.ts"
-import { inVirtualTime } from "../fixtures/virtualTime.ts"
-
-type Network = SessionMemory.MemoryNetwork
-
-const seedOf = (number: number): Uint8Array => {
-  const seed = new Uint8Array(32)
-  new DataView(seed.buffer).setUint32(0, number)
-  return seed
-}
-
-const sessions = (network: Network, seed?: Uint8Array) =>
-  SessionMemory.layer({ network, dialsHeardOf: false, peerExchangeMaxPeers: 0 }).pipe(
-    Layer.provideMerge(PeerBookMemory.layer),
-    Layer.provideMerge(IdentityMemory.layer(seed))
-  )
-
-/** Where the members of the network of the present test listen. */
-const directory = new Map<string, SessionManager["Service"]>()
-
-const connect = (context: Context.Context<PeerBook | SessionManager>): GossipNode["connect"] =>
-  Effect.fnUntraced(function* ({ did }) {
-    const addresses = yield* directory.get(did.text)?.listening ?? Effect.succeed([])
-    yield* Context.get(context, PeerBook).learn(did, addresses, "config")
-    yield* Context.get(context, SessionManager).dial(did)
-  })
-
-const node = (network: Network) =>
-  Effect.fnUntraced(function* (seed?: number) {
-    const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-    const layer = GossipMemory.layer().pipe(
-      Layer.provideMerge(sessions(network, seed === undefined ? undefined : seedOf(seed)))
-    )
-    const context = yield* Layer.buildWithScope(layer, scope)
-    const manager = Context.get(context, SessionManager)
-    directory.set(manager.did.text, manager)
-    const made: GossipNode = {
-      did: manager.did,
-      gossip: Context.get(context, Gossip),
-      connect: connect(context),
-      stop: Scope.close(scope, Exit.void)
-    }
-    return made
-  })
+import { gossipContract, listen, neighbours, notes, type GossipRogue, until } from "../contract/Gossip.ts"
+import { directory, type Network, node, seedOf, sessions } from "../fixtures/gossipMemory.ts"
+import { didNumber, keyNumber } from "../fixtures/dids.ts"
+import { worldTest } from "../fixtures/gossipWorld.ts"
 
 const rogue = (network: Network) =>
   Effect.fnUntraced(function* (number: number) {
@@ -114,21 +70,67 @@ const present = Effect.suspend(() =>
 )
 
 gossipContract("GossipMemory", {
-  node: (seed) => Effect.flatMap(present, (network) => node(network)(seed)),
+  node: (seed) => Effect.flatMap(present, (network) => node(network, seed)),
   rogue: (number) => Effect.flatMap(present, (network) => rogue(network)(number)),
   test: (name, body) =>
-    it.effect(name, () =>
-      Effect.gen(function* () {
-        yield* TestClock.setTime(1_800_000_000_000)
-        yield* inVirtualTime(
-          Effect.scoped(
-            Effect.gen(function* () {
-              directory.clear()
-              current = yield* SessionMemory.makeNetwork({ latencyMillis: 3, jitterMillis: 2, loss: 0.02 }, 11)
-              yield* body
-            })
-          )
-        )
+    worldTest(name, (network) =>
+      Effect.suspend(() => {
+        current = network
+        return body
       })
     )
+})
+
+describe("GossipMemory", () => {
+  worldTest("counts what it sends, delivers, ignores and rejects, by topic and reason", (network) =>
+    Effect.gen(function* () {
+      const [a, b] = [yield* node(network), yield* node(network)]
+      const r = yield* rogue(network)(666)
+      const candidates: GossipTopic<string> = { name: "network:candidates", schema: Schema.String }
+      yield* listen(a, notes)
+      const heardNotes = yield* listen(b, notes)
+      const heard = yield* listen(b, candidates)
+      yield* a.connect(b)
+      yield* b.connect(r)
+      yield* neighbours(a, 1)
+      yield* a.gossip.publish(candidates, "one")
+      yield* a.gossip.publish(notes, { text: "two" })
+      yield* until(Effect.sync(() => heard.length === 1 && heardNotes.length === 1))
+      yield* r.send({
+        topic: notes.name,
+        envelope: Uint8Array.of(1),
+        signer: keyNumber(666),
+        author: didNumber(666)
+      })
+      yield* r.replay
+      const value = (metric: Counter | Gauge, labels: Labels) => b.metrics.value(metric, labels)
+      yield* until(Effect.map(value(Metric.gossipRejected, { reason: "envelope" }), (count) => count === 1))
+      assert.strictEqual(yield* a.metrics.value(Metric.gossipPublished, { topic: "network:candidates" }), 1)
+      assert.strictEqual(yield* a.metrics.value(Metric.gossipPublished, { topic: "other" }), 1)
+      assert.strictEqual(yield* value(Metric.gossipReceived, { topic: "network:candidates" }), 1)
+      assert.strictEqual(yield* value(Metric.gossipReceived, { topic: "other" }), 1)
+      assert.strictEqual(yield* value(Metric.gossipTopicsSubscribed, {}), 2)
+      assert.strictEqual(yield* value(Metric.gossipSubscriptions, {}), 2)
+    })
+  )
+
+  worldTest("drops the oldest messages for a subscriber that does not take them, and counts them", (network) =>
+    Effect.gen(function* () {
+      const [a, b] = [yield* node(network), yield* node(network)]
+      const stream = yield* b.gossip.subscribe(notes)
+      yield* listen(a, notes)
+      yield* a.connect(b)
+      yield* neighbours(a, 1)
+      for (let index = 0; index < 300; index++) {
+        yield* a.gossip.publish(notes, { text: String(index) })
+        yield* Effect.sleep(50)
+      }
+      const received = Effect.map(b.metrics.value(Metric.gossipReceived, { topic: "other" }), (count) => count === 300)
+      yield* until(received)
+      assert.strictEqual(yield* b.metrics.value(Metric.gossipDropped, { queue: "subscriber" }), 44)
+      const kept = yield* Stream.runCollect(Stream.take(stream, 256))
+      assert.strictEqual(kept[0]?.message.text, "44")
+      assert.strictEqual(kept[255]?.message.text, "299")
+    })
+  )
 })

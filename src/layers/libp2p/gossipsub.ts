@@ -153,10 +153,11 @@ export const gossipsubFactory = (options: GossipsubOptions = {}): ((components: 
       appSpecificWeight: 0,
       // Members share the address of their NAT, and over a link all of them seem to be on the loopback.
       IPColocationFactorWeight: 0,
-      // Restarts and packets that the gate dropped break a promise or two; who goes on like that is ignored.
+      // A restart, and offered messages that the gate drops, break one promise per heartbeat at most, which never adds
+      // up to the threshold. Who joins the mesh again and again against the rules does pass it.
       behaviourPenaltyWeight: -1,
       behaviourPenaltyThreshold: 6,
-      behaviourPenaltyDecay: 0.9
+      behaviourPenaltyDecay: 0.8
     },
     scoreThresholds: { gossipThreshold: -10, publishThreshold: -50, graylistThreshold: -80 }
   })
