@@ -247,8 +247,8 @@ export class KnownPeers {
   }
 
   /**
-   * What survives a restart: members that were reached and then others that were met, each last seen first, without what
-   * is said anew anyway.
+   * What survives a restart: members that were reached and then others that were met, each last seen first, without
+   * what is said anew anyway.
    */
   kept(nowMillis: number): ReadonlyArray<KeptPeer> {
     return Array.from(this.#peers.values())
@@ -295,7 +295,7 @@ export class KnownPeers {
     return peer
   }
 
-  /** Strangers leave first and members that were reached last, each the longest unseen first; the operator's never. */
+  /** Strangers leave first and members that were reached last, each the longest unseen first; the operator's stay. */
   #makeRoom(): void {
     let victim: Peer | undefined
     for (const peer of this.#peers.values()) {

@@ -49,7 +49,7 @@ export interface Libp2pInside {
 /** As long as a link may be cut before a session over it is given up; a path change happens within this. */
 const idleMillisMax = 30_000
 /** yamux's window per stream: what one direction of a TCP session has on its way, enough for 100 Mbit/s at 160 ms. */
-const streamWindowBytes = 2_097_152
+export const streamWindowBytes = 2_097_152
 /** Above every limit of layers/session, which refuses with a reason and counts it. */
 const streamsPerProtocol = 4096
 

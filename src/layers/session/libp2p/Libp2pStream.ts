@@ -4,6 +4,7 @@
  */
 import type { Stream } from "@libp2p/interface"
 import { Uint8ArrayList } from "uint8arraylist"
+import { streamWindowBytes } from "../../libp2p/Libp2pNode.ts"
 import type { WireStream, WireStreamHandlers } from "../Wire.ts"
 
 /** Bytes that may wait in the write buffer: enough to keep the transport busy while the next frame is made. */
@@ -17,13 +18,15 @@ export class Libp2pStream implements WireStream {
   readonly #stream: Stream
   readonly #isConnected: () => boolean
   #closedHere = false
+  #resuming = false
+  #pauseWanted = false
 
   /** `isConnected` tells a stream that was reset from one whose connection was lost. */
   constructor(stream: Stream, isConnected: () => boolean) {
     this.#stream = stream
     this.#isConnected = isConnected
-    // More than this is read only when somebody has begun to listen.
-    stream.maxReadBufferLength = 2 * writeBufferBytesMax + maxChunkBytes
+    // While it is paused, the other side may still send what the window allows; who sends more than this is cut off.
+    stream.maxReadBufferLength = streamWindowBytes + maxChunkBytes
   }
 
   readonly write = (...parts: ReadonlyArray<Uint8Array>): void => {
@@ -48,11 +51,22 @@ export class Libp2pStream implements WireStream {
   }
 
   readonly pause = (): void => {
-    if (this.#stream.readStatus === "readable") this.#stream.pause()
+    if (this.#resuming) this.#pauseWanted = true
+    else if (this.#stream.readStatus === "readable") this.#stream.pause()
   }
 
+  /**
+   * Hands over what has come in the meantime, which may be so much that the reader pauses again. That waits until the
+   * stream goes on: yamux would take it for overruled, and ask for more and more.
+   */
   readonly resume = (): void => {
-    if (this.#stream.readStatus === "paused") this.#stream.resume()
+    if (this.#stream.readStatus !== "paused") return
+    this.#resuming = true
+    this.#stream.resume()
+    this.#resuming = false
+    if (!this.#pauseWanted) return
+    this.#pauseWanted = false
+    this.pause()
   }
 
   readonly attach = (handlers: WireStreamHandlers): void => {
