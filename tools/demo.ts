@@ -49,12 +49,13 @@ const until = async (what: string, holds: () => Promise<boolean>): Promise<numbe
 }
 
 const start = async (name: string, dataDir: string, bootstrap: ReadonlyArray<string>): Promise<Member> => {
-  const args = ["run", "--json", "--metrics-port", "0", "--data-dir", dataDir, "--listen", "127.0.0.1:0"]
+  // The log would drown the story; errors would be part of it.
+  const args = ["run", "--json", "--log-level", "error", "--metrics-port", "0", "--data-dir", dataDir]
+  args.push("--listen", "127.0.0.1:0")
   if (bootstrap.length > 0) args.push("--bootstrap", bootstrap.join(","))
   const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "inherit"] })
   running.add(child)
   child.once("exit", () => running.delete(child))
-  // The node's log would drown the story; it is at hand in status and metrics.
   for await (const line of createInterface({ input: child.stdout })) {
     const event: { event: string; did: string; listen: ReadonlyArray<string> } = JSON.parse(line)
     if (event.event !== "running") continue
@@ -84,7 +85,7 @@ const exchange = async (from: Member, to: Member, root: string): Promise<void> =
   const receiver = spawn(
     process.execPath,
     [main, "receive", "--json", "--count", "1", "--out", out, "--data-dir", to.dataDir],
-    { stdio: ["ignore", "pipe", "inherit"] }
+    { stdio: ["ignore", "pipe", "ignore"] }
   )
   running.add(receiver)
   receiver.once("exit", () => running.delete(receiver))
