@@ -44,8 +44,8 @@ const end = (child: ChildProcess): Effect.Effect<void> =>
     if (child.connected) child.disconnect()
   }).pipe(Effect.andThen(exited(child)), Effect.timeoutOrElse({ duration: endMillisMax, orElse: () => kill(child) }))
 
-/** A script of this folder as a process with a channel; closing the scope ends it. */
-const forkScript = (
+/** A script, named from this folder, as a process with a channel; closing the scope ends it. */
+export const forkScript = (
   script: string,
   args: ReadonlyArray<string>,
   nodeArgs: ReadonlyArray<string> = []

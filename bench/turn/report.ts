@@ -132,14 +132,14 @@ export const verdicts = (table: ReadonlyArray<Row>): ReadonlyArray<Verdict> =>
     })
   )
 
-const decimal = (value: number): string =>
+export const decimal = (value: number): string =>
   value >= 1000 ? Math.round(value).toLocaleString("en") : value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2)
 
-const ratioText = (ratios: ReadonlyArray<number>): string =>
+export const ratioText = (ratios: ReadonlyArray<number>): string =>
   `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)})`
 
 /** Cells as a Markdown table whose columns line up: the first to the left, numbers to the right. */
-const table = (head: ReadonlyArray<string>, body: ReadonlyArray<ReadonlyArray<string>>): string => {
+export const table = (head: ReadonlyArray<string>, body: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = head.map((_, column) => Math.max(...[head, ...body].map((line) => line[column]?.length ?? 0)))
   const align = (line: ReadonlyArray<string>) =>
     widths.map((width, column) =>
