@@ -8,7 +8,7 @@ import type { Dialler } from "../../domain/sessionSettle.ts"
 import { format, type TransportAddress } from "../../domain/transportAddress.ts"
 import type { Session, SessionError } from "../../services/SessionManager.ts"
 import type { Control } from "./Control.ts"
-import type { WireConnection, WireStream } from "./Wire.ts"
+import type { WireAttempt, WireConnection, WireStream } from "./Wire.ts"
 
 /** How far a session has come: its connection may stay; it is up; both have said hello. */
 export type Stage =
@@ -20,6 +20,8 @@ export interface Entry {
   readonly did: Did
   readonly dialler: Dialler
   readonly remote: TransportAddress
+  /** What was admitted: a later attempt of the same member has an entry of its own. */
+  readonly attempt: WireAttempt
   stage: Stage
   /** Everything that runs for this session. */
   readonly scope: Scope.Closeable
@@ -40,10 +42,11 @@ export interface Entry {
   readonly inboundByProtocol: Map<string, number>
 }
 
-export const make = (did: Did, dialler: Dialler, remote: TransportAddress): Entry => ({
-  did,
-  dialler,
-  remote,
+export const make = (attempt: WireAttempt): Entry => ({
+  did: attempt.did,
+  dialler: attempt.dialler,
+  remote: attempt.remote,
+  attempt,
   stage: { _tag: "Admitted" },
   scope: Scope.makeUnsafe(),
   controlStream: Deferred.makeUnsafe(),

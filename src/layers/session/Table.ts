@@ -2,7 +2,7 @@
  * Which members there are sessions with: one connection each, whoever dialled. Admits connections by the rules of
  * domain/sessionSettle.ts and the limits, leads them through the greeting, and forgets them when they are gone.
  */
-import { Cause, Deferred, Effect, Exit, type Fiber, Option, PubSub, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, type Fiber, Option, PubSub, Schema, Scope } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { networkConnections, networkConnectionsRejected } from "../../domain/metrics.ts"
 import { isSmaller, settle } from "../../domain/sessionSettle.ts"
@@ -19,8 +19,17 @@ import type { Entry } from "./Entry.ts"
 import * as Settings from "./Settings.ts"
 import type { WireAttempt, WireConnection } from "./Wire.ts"
 
+/** An admitted attempt becomes a connection or is told to have failed within this; after it the place is free. */
+const admittedMillisMax = 15_000
 /** A goodbye that does not get through in this time is left unsaid. */
 const goodbyeMillisMax = 500
+
+/** The other side has not said hello in time. */
+class GreetingLate extends Schema.TaggedError<GreetingLate>()("GreetingLate", {}) {
+  override get message() {
+    return "it did not say hello in time"
+  }
+}
 
 /** What the table asks of the parts around it. */
 export interface TableHooks {
@@ -32,6 +41,10 @@ export interface TableHooks {
 
 export type Run = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
+/** Whether this attempt became that connection. */
+const isOf = (connection: WireConnection, { dialler, remote }: WireAttempt): boolean =>
+  connection.dialler === dialler && connection.remote.host === remote.host && connection.remote.port === remote.port
+
 export class Table {
   readonly #self: Did
   readonly #settings: Settings.SessionSettings
@@ -41,6 +54,8 @@ export class Table {
   readonly #entries = new Map<string, Entry>()
   /** Members that this node is dialling, with what completes when that has ended. */
   readonly dialling = new Map<string, Deferred.Deferred<void>>()
+  /** Nobody is admitted any more. */
+  #stopping = false
   hooks: TableHooks = { greet: () => Effect.void, answers: () => Effect.succeed(false) }
 
   constructor(
@@ -80,6 +95,14 @@ export class Table {
 
   /** Whether one more handshake from this source is allowed. */
   admitSource(host: string): boolean {
+    if (!this.#hasRoomFor(host)) {
+      this.#run(this.#metrics.inc(networkConnectionsRejected, { reason: "address" }))
+      return false
+    }
+    return !this.#stopping
+  }
+
+  #hasRoomFor(host: string): boolean {
     let count = 0
     for (const { dialler, remote } of this.#entries.values()) if (dialler === "peer" && remote.host === host) count++
     return count < this.#settings.connectionsPerAddressMax
@@ -111,10 +134,23 @@ export class Table {
   }
 
   #reserve(attempt: WireAttempt): Effect.Effect<boolean> {
+    if (this.#stopping) return Effect.succeed(false)
     if (this.#entries.size >= this.#settings.connectionsMax) {
       return Effect.as(this.#metrics.inc(networkConnectionsRejected, { reason: "limit" }), false)
     }
-    this.#entries.set(attempt.did.text, Entries.make(attempt.did, attempt.dialler, attempt.remote))
+    // Asked again, since many handshakes from one source may have begun before the first of them was admitted.
+    if (attempt.dialler === "peer" && !this.#hasRoomFor(attempt.remote.host)) {
+      return Effect.as(this.#metrics.inc(networkConnectionsRejected, { reason: "address" }), false)
+    }
+    const entry = Entries.make(attempt)
+    this.#entries.set(attempt.did.text, entry)
+    const expire = Effect.andThen(
+      Effect.sleep(admittedMillisMax),
+      Effect.sync(() => {
+        if (entry.stage._tag === "Admitted") this.#forget(entry, "the connection did not come up")
+      })
+    )
+    this.#run(Effect.asVoid(Effect.forkIn(expire, entry.scope)))
     return Effect.succeed(true)
   }
 
@@ -133,7 +169,7 @@ export class Table {
   /** An admitted attempt came to nothing. */
   readonly abandoned = (attempt: WireAttempt): void => {
     const entry = this.#entries.get(attempt.did.text)
-    if (entry?.stage._tag === "Admitted" && entry.dialler === attempt.dialler) {
+    if (entry?.stage._tag === "Admitted" && entry.attempt === attempt) {
       this.#forget(entry, "the connection was lost before it was up")
     }
   }
@@ -141,14 +177,14 @@ export class Table {
   /** An admitted attempt became a connection: greets, and opens the session or ends the connection. */
   readonly opened = (connection: WireConnection): void => {
     const entry = this.#entries.get(connection.did.text)
-    if (entry?.stage._tag !== "Admitted" || entry.dialler !== connection.dialler) {
+    if (entry?.stage._tag !== "Admitted" || !isOf(connection, entry.attempt)) {
       return connection.close("it was not admitted")
     }
     entry.stage = { _tag: "Greeting", connection }
     const greeting = this.hooks.greet(entry, connection).pipe(
       Effect.timeoutOrElse({
         duration: Settings.greetingMillisMax,
-        orElse: () => Effect.fail(new Error("it did not say hello in time"))
+        orElse: () => Effect.fail(new GreetingLate())
       }),
       Effect.andThen(this.#opened(entry)),
       Effect.catchCause((cause) =>
@@ -205,14 +241,15 @@ export class Table {
     return Effect.andThen(Effect.ignore(Effect.timeoutOption(bye, goodbyeMillisMax)), this.close(entry, reason))
   }
 
-  /** Dismisses everybody. */
+  /** Dismisses everybody, and lets nobody in again. */
   readonly goodbye = (reason: string): Effect.Effect<void> =>
-    Effect.suspend(() =>
-      Effect.forEach([...this.#entries.values()], (entry) => this.dismiss(entry, reason), {
+    Effect.suspend(() => {
+      this.#stopping = true
+      return Effect.forEach([...this.#entries.values()], (entry) => this.dismiss(entry, reason), {
         concurrency: "unbounded",
         discard: true
       })
-    )
+    })
 
   session(did: Did): Session | undefined {
     const entry = this.#entries.get(did.text)
