@@ -3,7 +3,7 @@
  * Eyeballs"), the first connection that proves the member wins. All who want the same member at the same time share one
  * attempt, which ends when the last of them has lost interest.
  */
-import { Clock, Deferred, Effect, Exit, Fiber, Option, type Scope, Semaphore } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, type Scope, Semaphore } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { networkDials, networkDialFailures } from "../../domain/metrics.ts"
 import { formatAddress, type PeerAddress } from "../../domain/peerAddress.ts"
@@ -51,7 +51,8 @@ class NotReached {
 
 interface Shared {
   readonly result: Deferred.Deferred<Session, SessionError>
-  readonly fiber: Fiber.Fiber<void>
+  /** `undefined` until it has started. */
+  fiber: Fiber.Fiber<void> | undefined
   waiting: number
 }
 
@@ -140,11 +141,17 @@ export const make = (parts: DiallerParts): Dialler => {
       candidates,
       Effect.fnUntraced(function* (candidate, index) {
         const before = failures.slice(0, index).map((failure) => Deferred.await(failure))
-        yield* Effect.raceFirst(Effect.sleep(headStartMillis * index), Effect.all(before, { discard: true }))
+        yield* Effect.timeoutOption(Effect.all(before, { discard: true }), headStartMillis * index)
         const exit = yield* Effect.exit(tryOne(did, candidate))
         if (Exit.isSuccess(exit)) return void (yield* Deferred.succeed(won, exit.value))
         const attempt = Option.getOrUndefined(Exit.findErrorOption(exit))
-        if (attempt !== undefined) attempts.push(attempt)
+        // A defect is nobody's address that does not answer.
+        if (attempt === undefined)
+          return void (yield* Deferred.done(
+            won,
+            Exit.failCause(Cause.fromReasons(exit.cause.reasons.filter(Cause.isDieReason)))
+          ))
+        attempts.push(attempt)
         const own = failures[index]
         if (own !== undefined) yield* Deferred.succeed(own, undefined)
         if (--left === 0) yield* Deferred.fail(won, new NotReached(attempts))
@@ -170,7 +177,7 @@ export const make = (parts: DiallerParts): Dialler => {
     const address = yield* tryAll(did, candidates).pipe(
       Effect.catch((notReached) =>
         // The member may have come to us in the meantime.
-        table.get(did) === undefined ? Effect.fail(failure(did, notReached)) : Effect.succeed(undefined)
+        table.get(did) === undefined ? Effect.fail(failure(did, notReached)) : Effect.void
       )
     )
     const entry = table.get(did)
@@ -182,43 +189,48 @@ export const make = (parts: DiallerParts): Dialler => {
     return session
   })
 
-  const begin = Effect.fnUntraced(function* (did: Did) {
-    const result = Deferred.makeUnsafe<Session, SessionError>()
+  /** Starts an attempt. It is known before it runs, so that it ends it in the records wherever it ends. */
+  const begin = (did: Did): Effect.Effect<Shared> => {
+    const shared: Shared = { result: Deferred.makeUnsafe(), fiber: undefined, waiting: 0 }
     const done = Deferred.makeUnsafe<void>()
+    running.set(did.text, shared)
     table.dialling.set(did.text, done)
-    const fiber = yield* permits
+    return permits
       .withPermits(1)(attempt(did))
       .pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
-            if (running.get(did.text)?.result === result) running.delete(did.text)
+            if (running.get(did.text) === shared) running.delete(did.text)
             if (table.dialling.get(did.text) === done) table.dialling.delete(did.text)
             Deferred.doneUnsafe(done, Effect.void)
-            Deferred.doneUnsafe(result, exit)
+            Deferred.doneUnsafe(shared.result, exit)
           })
         ),
         Effect.exit,
         Effect.asVoid,
-        Effect.forkIn(scope)
+        // At once, or an interruption could come before there is anything that notices it.
+        Effect.forkIn(scope, { startImmediately: true }),
+        Effect.map((fiber) => {
+          shared.fiber = fiber
+          return shared
+        })
       )
-    const shared: Shared = { result, fiber, waiting: 0 }
-    running.set(did.text, shared)
-    return shared
-  })
+  }
 
-  const join = Effect.fnUntraced(function* (did: Did) {
-    const shared = running.get(did.text) ?? (yield* begin(did))
-    shared.waiting++
-    return yield* Deferred.await(shared.result).pipe(
-      Effect.onInterrupt(() => {
-        shared.waiting--
-        if (shared.waiting > 0) return Effect.void
-        if (running.get(did.text) === shared) running.delete(did.text)
-        // Whoever has lost interest does not wait for the network either.
-        return Effect.asVoid(Effect.forkIn(Fiber.interrupt(shared.fiber), scope))
+  const join = (did: Did): Effect.Effect<Session, SessionError> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const shared = running.get(did.text) ?? (yield* begin(did))
+        shared.waiting++
+        return yield* Effect.onInterrupt(restore(Deferred.await(shared.result)), () => {
+          shared.waiting--
+          if (shared.waiting > 0 || shared.fiber === undefined) return Effect.void
+          if (running.get(did.text) === shared) running.delete(did.text)
+          // Whoever has lost interest does not wait for the network either.
+          return Effect.asVoid(Effect.forkIn(Fiber.interrupt(shared.fiber), scope))
+        })
       })
     )
-  })
 
   return {
     dial: Effect.fn("SessionManager.dial")(function* (did) {
@@ -229,7 +241,7 @@ export const make = (parts: DiallerParts): Dialler => {
         const isOpen = Exit.isSuccess(session) && Option.isSome(session.value)
         const isFresh = (yield* Clock.currentTimeMillis) - entry.heardAtMillis < Settings.freshMillis
         if (isOpen && (isFresh || (yield* table.isAlive(entry)))) {
-          const present = table.sessions().find((one) => one.did.text === did.text)
+          const present = table.session(did)
           if (present !== undefined) return present
         }
         if (table.get(did) === entry) yield* table.close(entry, "it did not answer any more")
