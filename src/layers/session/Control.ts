@@ -4,13 +4,23 @@
  */
 import { Clock, Deferred, Effect, Option, Result, Schema } from "effect"
 import * as TokenBucket from "../../domain/tokenBucket.ts"
-import { type ControlMessage, decodeControl, encodeControl } from "../../protocol/sessionControl.ts"
+import {
+  type ControlMessage,
+  controlMessageBytesMax,
+  decodeControl,
+  encodeControl
+} from "../../protocol/sessionControl.ts"
 import type { SessionError } from "../../services/SessionManager.ts"
 import type { FrameStream } from "./FrameStream.ts"
 
 /** A node that asks once a second and answers as often stays far below; a flood costs no more than this. */
-const messagesPerSecondMax = 50
-const messagesBurst = 200
+const messageRate = { ratePerSecond: 50, burst: 200 }
+/** Two of the longest messages at once, and then what takes a tenth of a core to read: each key in it is checked. */
+const byteRate = { ratePerSecond: 65_536, burst: 2 * controlMessageBytesMax }
+/**
+ * What this side asks, so that its questions and its answers to as many together stay below what the other side takes.
+ */
+const questionRate = { ratePerSecond: 20, burst: 64 }
 /** Questions that wait for an answer at a time. */
 const questionsMax = 256
 
@@ -53,19 +63,35 @@ interface Question {
 export const make = (stream: FrameStream, onHeard: (nowMillis: number) => void): Control => {
   const waiting = new Map<number, Question>()
   let nextId = 0
-  let bucket: TokenBucket.TokenBucket | undefined
-  const rate = { ratePerSecond: messagesPerSecondMax, burst: messagesBurst }
+  let messages: TokenBucket.TokenBucket | undefined
+  let bytes: TokenBucket.TokenBucket | undefined
 
-  const send = (message: ControlMessage) => stream.send(encodeControl(message))
+  /** Whether the other side may say this much now. */
+  const admits = (length: number, now: number): boolean => {
+    const message = TokenBucket.take(messageRate, messages ?? TokenBucket.full(messageRate, now), now, 1)
+    const size = TokenBucket.take(byteRate, bytes ?? TokenBucket.full(byteRate, now), now, length)
+    messages = message.bucket
+    bytes = size.bucket
+    return message.admitted && size.admitted
+  }
+
+  const send = (message: ControlMessage) => Effect.suspend(() => stream.send(encodeControl(message)))
+
+  let asked: TokenBucket.TokenBucket | undefined
+  /** Waits until one more question may be asked. */
+  const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const taken = TokenBucket.take(questionRate, asked ?? TokenBucket.full(questionRate, now), now, 1)
+    asked = taken.bucket
+    if (taken.admitted) return Effect.void
+    return Effect.andThen(Effect.sleep(Math.ceil(TokenBucket.waitMillis(questionRate, taken.bucket, 1))), turn)
+  })
 
   const next = Effect.fnUntraced(function* () {
     const frame = yield* stream.receive
     if (Option.isNone(frame)) return yield* new ControlFailed({ detail: "it closed the session" })
     const now = yield* Clock.currentTimeMillis
     onHeard(now)
-    const taken = TokenBucket.take(rate, bucket ?? TokenBucket.full(rate, now), now, 1)
-    bucket = taken.bucket
-    if (!taken.admitted) return yield* new ControlFailed({ detail: "it floods the control stream" })
+    if (!admits(frame.value.length, now)) return yield* new ControlFailed({ detail: "it floods the control stream" })
     const message = decodeControl(frame.value)
     if (Result.isFailure(message)) {
       return yield* new ControlFailed({ detail: `it sent an unreadable control message: ${message.failure}` })
@@ -92,12 +118,11 @@ export const make = (stream: FrameStream, onHeard: (nowMillis: number) => void):
       const id = nextId
       nextId = (nextId + 1) % 0x1_0000_0000
       const answer = Deferred.makeUnsafe<Extract<ControlAnswer, { readonly _tag: A }>>()
-      waiting.set(id, {
-        take: (message) => has(message, tag) && Deferred.doneUnsafe(answer, Effect.succeed(message))
-      })
-      return yield* Effect.andThen(send(question(id)), Deferred.await(answer)).pipe(
-        Effect.ensuring(Effect.sync(() => waiting.delete(id)))
-      )
+      const take = (message: ControlAnswer) => has(message, tag) && Deferred.doneUnsafe(answer, Effect.succeed(message))
+      return yield* Effect.suspend(() => {
+        waiting.set(id, { take })
+        return Effect.andThen(turn, Effect.andThen(send(question(id)), Deferred.await(answer)))
+      }).pipe(Effect.ensuring(Effect.sync(() => waiting.delete(id))))
     }),
     receive: Effect.suspend(receive)
   }

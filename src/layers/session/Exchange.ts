@@ -22,6 +22,8 @@ import type { Table } from "./Table.ts"
 const answerMillisMax = 3000
 /** Neighbours that are asked about one member. */
 const askedMax = 16
+/** Addresses told of each member, the best: with them the longest answer of all fits into a frame. */
+const addressesToldMax = 6
 /** Candidate messages taken from one member in one session; each node sends one when they meet. */
 const candidateMessagesMax = 4
 
@@ -102,7 +104,11 @@ export const make = (
         const candidates = known.filter(({ did }) => did.text !== entry.did.text)
         if (candidates.length > 0) yield* control.send({ _tag: "Candidates", candidates })
         if (settings.peerExchangeMaxPeers > 0 && configured.has(entry.did.text)) yield* askForPeers(entry, control)
-      }).pipe(Effect.catchCause((cause) => report("peer_exchange", cause))),
+      }).pipe(
+        // A session that ends meanwhile is told of elsewhere.
+        Effect.catchTag(["SessionError", "ControlFailed"], ({ message }) => Effect.logDebug(message)),
+        Effect.catchCause((cause) => report("peer_exchange", cause))
+      ),
     onCandidates: Effect.fnUntraced(function* (entry, candidates) {
       const messages = (candidateMessages.get(entry) ?? 0) + 1
       candidateMessages.set(entry, messages)
@@ -120,7 +126,8 @@ export const make = (
         if (peers.length >= Math.min(maxPeers, settings.peerExchangeMaxPeers)) break
         const addresses = (yield* book.addresses(did)).filter(({ host }) => mayName(entry, host))
         if (addresses.length === 0) continue
-        peers.push({ did, addresses: addresses.map((address) => PeerAddress.format({ did, address })) })
+        const told = addresses.slice(0, addressesToldMax)
+        peers.push({ did, addresses: told.map((address) => PeerAddress.format({ did, address })) })
       }
       yield* metrics.inc(Metric.peerExchangeResponses, { direction: "sent" })
       return { _tag: "PeersResponse", id, peers, totalKnown: others.length }

@@ -3,7 +3,7 @@
  * round trip is measured until the session ends. Ends the connection when the other side does not keep to it or is
  * silent.
  */
-import { Cause, Clock, Deferred, Effect, Schema } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Option, Schema } from "effect"
 import { version } from "../../domain/version.ts"
 import {
   type ControlHello,
@@ -52,19 +52,34 @@ export const ping = Effect.fnUntraced(function* (entry: Entry, control: Controls
   return rttMs
 })
 
-/** Measures the round trip again and again; fails when nothing was heard for too long. */
-const heartbeat = (entry: Entry, control: Controls.Control): Effect.Effect<never, Error> =>
+/** Measures the round trip again and again. A ping that fails is no news: its silence is what counts. */
+const heartbeat = (entry: Entry, control: Controls.Control): Effect.Effect<never> =>
+  Effect.timeoutOption(ping(entry, control), Settings.heartbeatMillis).pipe(
+    Effect.ignore,
+    Effect.zip(Effect.sleep(Settings.heartbeatMillis), { concurrent: true }),
+    Effect.forever
+  )
+
+/** Fails as soon as nothing was heard for too long. */
+const listen = (entry: Entry): Effect.Effect<never, GreetingFailed> =>
   Effect.gen(function* () {
     while (true) {
-      const now = yield* Clock.currentTimeMillis
-      const silence = now - entry.heardAtMillis
+      const silence = (yield* Clock.currentTimeMillis) - entry.heardAtMillis
       if (silence >= Settings.silenceMillisMax) {
         return yield* new GreetingFailed({ detail: `nothing was heard of it for ${Math.round(silence / 1000)} s` })
       }
-      yield* Effect.ignore(Effect.timeoutOption(ping(entry, control), Settings.heartbeatMillis))
-      yield* Effect.sleep(Settings.heartbeatMillis)
+      yield* Effect.sleep(Settings.silenceMillisMax - silence)
     }
   })
+
+/** Whether a member answers: to the ping, or with anything else that it says meanwhile. */
+export const answers = Effect.fnUntraced(function* (entry: Entry, millis: number) {
+  if (entry.stage._tag !== "Open") return false
+  const started = yield* Clock.currentTimeMillis
+  const answer = yield* Effect.exit(Effect.timeoutOption(ping(entry, entry.stage.control), millis))
+  if (Exit.isSuccess(answer) && Option.isSome(answer.value)) return true
+  return entry.heardAtMillis > started
+})
 
 /** Whatever ends the conversation ends the connection. */
 const keep = (connection: WireConnection, work: Effect.Effect<never, Error>): Effect.Effect<void> =>
@@ -131,6 +146,7 @@ export const make = (exchange: Exchange): Greeter => {
       const started = { startImmediately: true }
       yield* Effect.forkIn(keep(connection, converse(entry, control)), entry.scope, started)
       yield* Effect.forkIn(keep(connection, heartbeat(entry, control)), entry.scope, started)
+      yield* Effect.forkIn(keep(connection, listen(entry)), entry.scope, started)
       yield* Effect.forkIn(exchange.afterOpening(entry, control), entry.scope)
     })
   }

@@ -1,12 +1,12 @@
 /**
  * A `SessionManager` over a `Wire`: puts the parts of this folder together, whatever carries the connections.
  */
-import { Clock, Effect, Exit, FiberSet, Option, PubSub, Stream } from "effect"
+import { Clock, Effect, FiberSet, Option, PubSub, Stream } from "effect"
 import { announced, candidateTag, type ConnectionCandidate, signedBytes } from "../../domain/connectionCandidate.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { controlProtocol } from "../../protocol/sessionControl.ts"
 import { Identity } from "../../services/Identity.ts"
-import { Metrics } from "../../services/Metrics.ts"
+import { Metrics, report } from "../../services/Metrics.ts"
 import { PeerBook } from "../../services/PeerBook.ts"
 import { type SessionEvent, SessionManager, SessionTimeout } from "../../services/SessionManager.ts"
 import * as Diallers from "./Dialler.ts"
@@ -30,7 +30,9 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   const scope = yield* Effect.scope
   const self = identity.did
   const events = yield* Effect.acquireRelease(PubSub.sliding<SessionEvent>(eventsMax), PubSub.shutdown)
-  const run = yield* FiberSet.makeRuntime<never, void, never>()
+  const fork = yield* FiberSet.makeRuntime<never, void, never>()
+  const run = (effect: Effect.Effect<void>) =>
+    fork(Effect.catchCause(effect, (cause) => report("session_upkeep", cause)))
   const table = new Table(self, settings, metrics, events, run)
   const traffic: Streaming.Traffic = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 }
 
@@ -53,12 +55,7 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   const dialler = Diallers.make({ self, wire, table, book, metrics, settings, find: exchange.find, scope })
   table.hooks = {
     greet: Greetings.make(exchange).greet,
-    answers: (entry, millis) =>
-      entry.stage._tag !== "Open"
-        ? Effect.succeed(false)
-        : Effect.exit(Effect.timeoutOption(Greetings.ping(entry, entry.stage.control), millis)).pipe(
-            Effect.map((exit) => Exit.isSuccess(exit) && Option.isSome(exit.value))
-          )
+    answers: Greetings.answers
   }
 
   for (const { address, did } of settings.bootstrapPeers) yield* book.learn(did, [address], "config")
