@@ -2,7 +2,7 @@
  * Streams of frames between members: opening them, serving protocols, and the limits on both. A handler runs for each
  * stream that a member opens; when it is done the stream is ended, when it fails the stream is reset.
  */
-import { Deferred, Effect, Exit, FiberSet, type Scope } from "effect"
+import { Deferred, Effect, Exit, FiberSet, type Scope, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { controlProtocol } from "../../protocol/sessionControl.ts"
@@ -67,9 +67,13 @@ const refusal = (did: Did, protocol: string, { detail, reason }: WireStreamFaile
 const letGo = (stream: FrameStream.FrameStream): Effect.Effect<void> =>
   Effect.suspend(() => (stream.isComplete() ? Effect.void : stream.reset))
 
-/** Runs a handler to its end, and then ends or resets the stream. */
+/**
+ * Runs a handler to its end, and then ends or resets the stream. What the other side still sends is read and dropped,
+ * or it would wait for room for ever.
+ */
 const serveOne = <E, R>(handler: StreamHandler<E, R>, stream: FrameStream.FrameStream): Effect.Effect<void, never, R> =>
   Effect.andThen(handler(stream), stream.end).pipe(
+    Effect.andThen(Effect.ignore(Stream.runDrain(stream.frames))),
     Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : stream.reset)),
     Effect.catchCause((cause) => report("session_handler", cause)),
     Effect.annotateLogs({ peer: stream.peer.text, protocol: stream.protocol })
@@ -103,7 +107,10 @@ export const make = ({ metrics, settings, table, traffic, wire }: StreamsParts):
     }
     // Counted before the wait, so that many at once cannot pass the limit together.
     entry.outboundStreams++
-    const stream = yield* stage.connection.openStream(protocol).pipe(
+    let opened: FrameStream.FrameStream | undefined
+    const observer = observe(entry, () => void entry.outboundStreams--)
+    return yield* stage.connection.openStream(protocol).pipe(
+      Effect.map((stream) => (opened = FrameStream.make(entry.did, protocol, stream, observer))),
       Effect.mapError((failure) => refusal(entry.did, protocol, failure)),
       Effect.timeoutOrElse({
         duration: Settings.openStreamMillisMax,
@@ -112,10 +119,10 @@ export const make = ({ metrics, settings, table, traffic, wire }: StreamsParts):
             sessionError(entry.did, new SessionTimeout({ operation: "open", millis: Settings.openStreamMillisMax }))
           )
       }),
-      Effect.onError(() => Effect.sync(() => void entry.outboundStreams--))
+      // The rest is uninterruptible, so that no stream is opened and then forgotten; waiting for it is not.
+      Effect.interruptible,
+      Effect.onError(() => opened?.reset ?? Effect.sync(() => void entry.outboundStreams--))
     )
-    const observer = observe(entry, () => void entry.outboundStreams--)
-    return FrameStream.make(entry.did, protocol, stream, observer)
   })
 
   const tooMany = (stream: WireStream): Effect.Effect<void> =>
@@ -145,12 +152,15 @@ export const make = ({ metrics, settings, table, traffic, wire }: StreamsParts):
       Effect.acquireRelease(openWire(entry, protocol), letGo)
     ),
     handle: Effect.fnUntraced(function* <E, R>(self: Did, protocol: string, handler: StreamHandler<E, R>) {
-      if (served.has(protocol) || protocol === controlProtocol) {
-        return yield* sessionError(self, new SessionLimitReached({ what: "handlers", max: 1 }))
-      }
       const run = yield* FiberSet.makeRuntime<R>()
       yield* Effect.acquireRelease(
-        Effect.sync(() => served.set(protocol, (stream) => void run(serveOne(handler, stream)))),
+        Effect.suspend(() => {
+          if (served.has(protocol) || protocol === controlProtocol) {
+            return Effect.fail(sessionError(self, new SessionLimitReached({ what: "handlers", max: 1 })))
+          }
+          served.set(protocol, (stream) => void run(serveOne(handler, stream)))
+          return Effect.void
+        }),
         () => Effect.sync(() => void served.delete(protocol))
       )
       yield* wire.serve(protocol)
