@@ -1,6 +1,6 @@
 /**
  * When a member that could not be reached, or was lost, is dialled again: a delay that doubles from `initialMillis` to
- * `maxMillis`, of which up to half is taken away by chance, so that many nodes that lost a member do not return at once.
+ * `maxMillis`, of which up to half is taken away by chance, so that all who lost a member do not return at once.
  */
 
 export interface RedialPolicy {

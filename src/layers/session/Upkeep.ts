@@ -7,6 +7,7 @@ import { Deferred, Effect, Exit, FiberMap, Option, PubSub, Random, Stream } from
 import type { Did } from "../../domain/did.ts"
 import { formatAddress } from "../../domain/peerAddress.ts"
 import { goesOn, redialDelay } from "../../domain/redialPolicy.ts"
+import { report } from "../../services/Metrics.ts"
 import type { PeerBook } from "../../services/PeerBook.ts"
 import type { Session, SessionError, SessionEvent } from "../../services/SessionManager.ts"
 import type { SessionSettings } from "./Settings.ts"
@@ -27,6 +28,24 @@ export interface UpkeepParts {
   readonly dial: (did: Did) => Effect.Effect<Session, SessionError>
   readonly events: PubSub.PubSub<SessionEvent>
 }
+
+/** What stopped by a defect goes on after this. */
+const restartMillis = 1000
+
+/** Begins again after a defect, which is reported; done once the work has ended by itself. */
+const persistent = (work: Effect.Effect<unknown>): Effect.Effect<void> =>
+  Effect.asVoid(work).pipe(
+    Effect.catchCause((cause) =>
+      report("session_upkeep", cause).pipe(
+        Effect.andThen(Effect.sleep(restartMillis)),
+        Effect.andThen(Effect.suspend(() => persistent(work)))
+      )
+    )
+  )
+
+/** Goes on for ever. */
+const upheld = (work: Effect.Effect<unknown>): Effect.Effect<never> =>
+  Effect.forever(Effect.andThen(persistent(work), Effect.sleep(restartMillis)))
 
 /** Starts all of it in the surrounding scope. */
 export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
@@ -53,18 +72,19 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
         failures++
         const error = Option.getOrUndefined(Exit.findErrorOption(session))
         if (error !== undefined) yield* Effect.logDebug(error.message)
+        else yield* report("session_upkeep", session.cause)
         if (!goesOn(settings.redial, failures, configured.has(did.text))) return
       }
       const delay = redialDelay(settings.redial, failures, yield* Random.next)
       const nudged = nudge
-      yield* Effect.raceFirst(Effect.sleep(delay), Deferred.await(nudged))
+      yield* Effect.timeoutOption(Deferred.await(nudged), delay)
     }
   })
 
   const keepConnected = Effect.fnUntraced(function* (did: Did) {
     if (did.text === self.text || FiberMap.hasUnsafe(kept, did.text)) return
     if (!configured.has(did.text) && (yield* FiberMap.size(kept)) >= keptMax + configured.size) return
-    yield* FiberMap.run(kept, did.text, keep(did))
+    yield* FiberMap.run(kept, did.text, persistent(keep(did)))
   })
 
   const addressesKey = (): string => wire.listening().map(formatAddress).toSorted().join(" ")
@@ -84,8 +104,8 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
     )
   })
 
+  let known = addressesKey()
   const watchAddresses = Effect.gen(function* () {
-    let known = addressesKey()
     while (true) {
       yield* Effect.sleep(addressesCheckMillis)
       const now = addressesKey()
@@ -95,7 +115,7 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
     }
   })
 
-  yield* Effect.forkScoped(watchAddresses)
+  yield* Effect.forkScoped(upheld(watchAddresses))
   for (const { did } of settings.bootstrapPeers) yield* keepConnected(did)
   const subscription = yield* PubSub.subscribe(events)
   // Whoever came to us is kept as well, once there is an address to go to.
@@ -103,8 +123,9 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
     Stream.filter((event) => event._tag === "Opened"),
     Stream.runForEach(({ session }) => keepConnected(session.did))
   )
-  yield* Effect.forkScoped(opened)
+  yield* Effect.forkScoped(upheld(opened))
+  for (const { did } of table.open()) yield* keepConnected(did)
   if (!settings.dialsHeardOf) return
-  yield* Effect.forkScoped(Stream.runForEach(book.changes, keepConnected), { startImmediately: true })
+  yield* Effect.forkScoped(upheld(Stream.runForEach(book.changes, keepConnected)), { startImmediately: true })
   for (const { did, hadSession } of yield* book.peers) if (hadSession) yield* keepConnected(did)
 })
