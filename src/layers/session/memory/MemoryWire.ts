@@ -82,6 +82,7 @@ class Connection implements NetworkLink {
   readonly near: End
   readonly far: End
   readonly #network: MemoryNetwork
+  /** Open streams, the near end's half first. */
   readonly #streams = new Set<readonly [MemoryStream, MemoryStream]>()
 
   constructor(network: MemoryNetwork, dialler: NetworkNode, listener: NetworkNode) {
@@ -107,10 +108,11 @@ class Connection implements NetworkLink {
     if (!other.node.served.has(protocol)) {
       return yield* new WireStreamFailed({ reason: "unsupported", detail: `${protocol} is not served` })
     }
-    const pair = MemoryStream.pair(this.#network, end.node.host, other.node.host)
-    this.#streams.add(pair)
-    other.node.handlers.stream(other, protocol, pair[1])
-    return pair[0]
+    for (const pair of this.#streams) if (pair.every(({ isClosed }) => isClosed)) this.#streams.delete(pair)
+    const [own, theirs] = MemoryStream.pair(this.#network, end.node.host, other.node.host)
+    this.#streams.add(end === this.near ? [own, theirs] : [theirs, own])
+    other.node.handlers.stream(other, protocol, theirs)
+    return own
   })
 
   /** One end closes: it knows at once, the other one when the word arrives. */
@@ -124,6 +126,10 @@ class Connection implements NetworkLink {
         Effect.sync(() => this.#endOne(other, "the other side closed it"))
       )
     )
+  }
+
+  leave(node: NetworkNode): void {
+    for (const end of [this.near, this.far]) if (end.node === node) this.close(end, "the node stopped")
   }
 
   lose(reason: string): void {
@@ -145,7 +151,9 @@ class Connection implements NetworkLink {
 /** Asks one end's node whether the connection may stay, and makes it one. */
 const settleEnd = Effect.fnUntraced(function* (end: End) {
   const attempt: WireAttempt = { did: end.did, dialler: end.dialler, remote: end.remote }
-  const admitted = yield* end.node.handlers.admit(attempt)
+  const admitted = yield* end.node.handlers
+    .admit(attempt)
+    .pipe(Effect.onInterrupt(() => Effect.sync(() => end.node.handlers.abandoned(attempt))))
   if (!admitted) {
     end.close("it was refused")
     return false
@@ -162,7 +170,9 @@ const dial = Effect.fnUntraced(function* (network: MemoryNetwork, node: NetworkN
   yield* network.travel(node.host, to.host)
   const listener = network.at(to.host, to.port)
   yield* network.travel(to.host, node.host)
-  if (listener === undefined) return yield* new WireDialFailed({ reason: "failed", detail: "connection refused" })
+  // It may have stopped in the meantime.
+  if (listener === undefined || network.at(to.host, to.port) !== listener)
+    return yield* new WireDialFailed({ reason: "failed", detail: "connection refused" })
   if (!listener.handlers.admitSource(node.host)) {
     return yield* new WireDialFailed({ reason: "failed", detail: "the other side has too many connections from here" })
   }

@@ -2,7 +2,7 @@
  * A network in memory: who listens where, how long packets take, which are lost, and who can reach whom. Everything
  * takes its time on `Clock`, and chance comes from a seed, so that a test under TestClock runs the same way every time.
  */
-import { Clock, Effect, FiberSet, type Scope } from "effect"
+import { Clock, Deferred, Effect, FiberSet, type Scope } from "effect"
 import type { Did } from "../../../domain/did.ts"
 import { format } from "../../../domain/transportAddress.ts"
 import type { WireHandlers } from "../Wire.ts"
@@ -38,6 +38,8 @@ export interface NetworkNode {
 /** A connection as the network sees it. */
 export interface NetworkLink {
   readonly hosts: readonly [string, string]
+  /** The node at one of the ends is gone, and says so. */
+  readonly leave: (node: NetworkNode) => void
   /** Both ends notice that the other one is gone. */
   readonly lose: (reason: string) => void
 }
@@ -63,6 +65,8 @@ export class MemoryNetwork {
   readonly #links = new Set<NetworkLink>()
   readonly #random: () => number
   #conditions: NetworkConditions
+  /** Completes when the next time somebody can reach others than before, and is replaced then. */
+  #changed = Deferred.makeUnsafe<void>()
   /** The side of the split that each host is on; hosts that are not named are on side 0. */
   #sides = new Map<string, number>()
   #nextPort = firstPort
@@ -102,6 +106,7 @@ export class MemoryNetwork {
 
   remove(node: NetworkNode): void {
     if (this.#nodes.get(format(node)) === node) this.#nodes.delete(format(node))
+    for (const link of this.#links) link.leave(node)
   }
 
   at(host: string, port: number): NetworkNode | undefined {
@@ -111,12 +116,20 @@ export class MemoryNetwork {
   /** Splits the network: hosts of different groups cannot reach each other; all in no group are one more group. */
   partition(...groups: ReadonlyArray<ReadonlyArray<string>>): void {
     this.#sides = new Map(groups.flatMap((hosts, index) => hosts.map((host) => [host, index + 1] as const)))
+    this.#announceChange()
     for (const link of this.#links) this.#loseLater(link)
   }
 
   /** Everybody reaches everybody again. */
   heal(): void {
     this.#sides = new Map()
+    this.#announceChange()
+  }
+
+  #announceChange(): void {
+    const changed = this.#changed
+    this.#changed = Deferred.makeUnsafe()
+    Deferred.doneUnsafe(changed, Effect.void)
   }
 
   reaches(from: string, to: string): boolean {
@@ -129,6 +142,11 @@ export class MemoryNetwork {
 
   detach(link: NetworkLink): void {
     this.#links.delete(link)
+  }
+
+  /** Connections that one end at least still holds. */
+  get links(): ReadonlyArray<NetworkLink> {
+    return [...this.#links]
   }
 
   /** Whole milliseconds, with all that chance adds: jitter, and another round trip for each time a packet is lost. */
@@ -153,7 +171,10 @@ export class MemoryNetwork {
     Effect.suspend(() =>
       this.reaches(from, to)
         ? Effect.void
-        : Effect.andThen(Effect.sleep(this.retransmitMillis()), this.awaitReach(from, to))
+        : // Sent again some time after the way has opened, since a sender does not see that.
+          Effect.andThen(Deferred.await(this.#changed), Effect.sleep(this.retransmitMillis())).pipe(
+            Effect.andThen(this.awaitReach(from, to))
+          )
     )
 
   #loseLater(link: NetworkLink): void {
@@ -161,11 +182,11 @@ export class MemoryNetwork {
     if (this.reaches(a, b)) return
     const watch = Effect.gen({ self: this }, function* () {
       const deadline = (yield* Clock.currentTimeMillis) + this.#conditions.idleTimeoutMillis
-      while ((yield* Clock.currentTimeMillis) < deadline) {
-        yield* Effect.sleep(this.retransmitMillis())
-        if (this.reaches(a, b) || !this.#links.has(link)) return
+      while (!this.reaches(a, b) && this.#links.has(link)) {
+        const left = deadline - (yield* Clock.currentTimeMillis)
+        if (left <= 0) return link.lose("nothing was heard of it any more")
+        yield* Effect.timeoutOption(Deferred.await(this.#changed), left)
       }
-      link.lose("nothing was heard of it any more")
     })
     this.run(watch)
   }

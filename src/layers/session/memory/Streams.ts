@@ -47,6 +47,10 @@ export class MemoryStream implements WireStream {
     return [first, second]
   }
 
+  get isClosed(): boolean {
+    return this.#closed !== undefined
+  }
+
   readonly write = (...parts: ReadonlyArray<Uint8Array>): void => {
     if (this.#closed !== undefined || this.#endSent) return
     this.#send({ _tag: "Bytes", bytes: parts.length === 1 ? (parts[0] ?? Uint8Array.of()) : Buffer.concat(parts) })
