@@ -4,13 +4,13 @@
  */
 import { assert } from "@effect/vitest"
 import { Effect, Result, Schedule, type Scope } from "effect"
-import { readFileSync } from "node:fs"
+import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Did } from "../../src/domain/did.ts"
 import { parse, type PeerUri } from "../../src/domain/peerAddress.ts"
 import type { PeersStatus } from "../../src/programs/rpc/Api.ts"
 import { withNode } from "../../src/programs/rpc/client.ts"
-import { type Running, startNode } from "./icnNode.ts"
+import { type Running, start, startNode } from "./icnNode.ts"
 
 /** One run of a member's program. */
 export interface Member {
@@ -80,7 +80,7 @@ export const until = Effect.fnUntraced(function* <A>(
   const started = performance.now()
   const reading = yield* read.pipe(
     Effect.repeat({
-      schedule: Schedule.spaced(50),
+      schedule: Schedule.spaced(100),
       until: (reading) => {
         const millis = performance.now() - started
         if (millis <= withinMillis || holds(reading)) return holds(reading)
@@ -149,6 +149,15 @@ export const untilMesh = (members: ReadonlyArray<Member>, withinMillis?: number)
     ({ millis }) => millis
   )
 
+/** Has a member take files, by the command of its operator, until the scope closes. */
+export const takeFiles = Effect.fnUntraced(function* ({ dataDir, home, name }: Member) {
+  const directory = join(home, `files of ${name}`)
+  mkdirSync(directory, { recursive: true })
+  const command = yield* start(["receive", "--out", directory, "--data-dir", dataDir], { home })
+  const output = Effect.sync(() => command.output().stderr)
+  yield* until(output, (text) => text.includes(directory), `${name} that takes files`)
+})
+
 /** Each of the members has the same session with each other one since a moment of `performance.now()`, or longer. */
 export const assertKept = Effect.fnUntraced(function* (members: ReadonlyArray<Member>, sinceMillis: number) {
   for (const from of members) {
@@ -174,13 +183,22 @@ export const slowestPing = Effect.fnUntraced(function* (members: ReadonlyArray<M
   return slowest
 })
 
-/** What members wrote to standard error that only a defect would: Node's own words and logged errors. */
+/** A stream that a member made a mess of ends with a typed error, which is logged and counted. */
+const isHandled = (line: string): boolean =>
+  line.includes('"operation":"session_handler"') && !line.includes("unexpected error")
+
+/** How often a member has logged such an error. */
+export const handledErrors = ({ process }: Member): number =>
+  process.output().stderr.split("\n").filter(isHandled).length
+
+/** What members wrote to standard error is nothing that only a defect would: Node's own words and other errors. */
 export const assertNoDefects = (members: ReadonlyArray<Member>): void => {
   for (const { name, process } of members) {
-    const { stderr } = process.output()
-    const alarming = stderr
-      .split("\n")
+    const alarming = process
+      .output()
+      .stderr.split("\n")
       .filter((line) => /"level":"(?:ERROR|FATAL)"|UnhandledPromise|unhandled|Warning:|^\s+at /i.test(line))
+      .filter((line) => !isHandled(line))
     assert.deepStrictEqual(alarming, [], `${name} wrote of a defect`)
   }
 }
