@@ -156,7 +156,11 @@ export class Table {
 
   /** Whether the session answers; one that is still greeting has as long as the probe. */
   readonly isAlive = (entry: Entry): Effect.Effect<boolean> =>
-    Effect.gen({ self: this }, function* () {
+    // One that is gone meanwhile does not answer any more, and nobody should wait for that.
+    Effect.raceFirst(this.#answers(entry), Effect.as(Deferred.await(entry.gone), false))
+
+  #answers(entry: Entry): Effect.Effect<boolean> {
+    return Effect.gen({ self: this }, function* () {
       if (entry.stage._tag !== "Open") {
         const greeted = yield* Effect.exit(Deferred.await(entry.opened)).pipe(
           Effect.timeoutOption(Settings.probeMillisMax)
@@ -165,6 +169,7 @@ export class Table {
       }
       return yield* this.hooks.answers(entry, Settings.probeMillisMax)
     })
+  }
 
   /** An admitted attempt came to nothing. */
   readonly abandoned = (attempt: WireAttempt): void => {

@@ -5,6 +5,7 @@ import type { Did } from "../../../src/domain/did.ts"
 import { networkConnectionsRejected } from "../../../src/domain/metrics.ts"
 import type { Dialler } from "../../../src/domain/sessionSettle.ts"
 import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
+import type { Control } from "../../../src/layers/session/Control.ts"
 import * as Settings from "../../../src/layers/session/Settings.ts"
 import { Table } from "../../../src/layers/session/Table.ts"
 import type { WireAttempt, WireConnection } from "../../../src/layers/session/Wire.ts"
@@ -97,6 +98,27 @@ describe("Table", () => {
       assert.strictEqual(stage(table, second.did), "Admitted")
       assert.deepStrictEqual(connect(table, second).closings, [])
       assert.strictEqual(stage(table, second.did), "Greeting")
+    })
+  )
+
+  it.effect("does not wait for an answer of a connection that is gone meanwhile", () =>
+    Effect.gen(function* () {
+      const table = yield* makeTable()
+      const [first, second] = [attemptOf(1, "192.0.2.1"), attemptOf(1, "192.0.2.1")]
+      const silent: Control = { send: () => Effect.never, receive: Effect.never, ask: () => Effect.never }
+      table.hooks = {
+        greet: (entry, connection) =>
+          Effect.sync(() => {
+            entry.stage = { _tag: "Open", connection, control: silent, atMillis: 0 }
+          }),
+        answers: () => Effect.never
+      }
+      yield* table.admit(first)
+      const old = connect(table, first)
+      const admitting = yield* Effect.forkChild(table.admit(second), { startImmediately: true })
+      assert.isUndefined(admitting.pollUnsafe())
+      table.closed(old.connection, "it said goodbye")
+      assert.isTrue(yield* Fiber.join(admitting))
     })
   )
 
