@@ -203,6 +203,25 @@ describe("the peer exchange", () => {
     })
   )
 
+  it.effect("tells the six best addresses of each member, so that the longest answer fits into a frame", () =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const hosts = Array.from({ length: 16 }, (_, index) => `203.0.113.${index + 1}`)
+      const { network } = yield* world(
+        [{ number: 3, host: "198.51.100.3", hello: { candidate: candidateOf(3, now, ...hosts) } }],
+        { peerExchangeMaxPeers: 10 }
+      )
+      const rogue = yield* makeRogue(network, { number: 2, host: "198.51.100.2" })
+      yield* within(1000, rogue.dial(1, home))
+      yield* rogue.sessions[0]?.send({ _tag: "PeersRequest", id: 1, maxPeers: 10 }) ?? Effect.void
+      yield* TestClock.adjust("1 second")
+      const messages = rogue.sessions[0]?.heard.map(({ message }) => message) ?? []
+      const response = messages.find((message) => message._tag === "PeersResponse")
+      assert.strictEqual(response?.peers[0]?.addresses.length, 6)
+      assert.include(response?.peers[0]?.addresses[0], "198.51.100.3")
+    })
+  )
+
   it.effect("survives a peer that never answers", () =>
     Effect.gen(function* () {
       const { node } = yield* world([{ number: 2, host: "198.51.100.2" }], { peerExchangeMaxPeers: 5 })

@@ -322,9 +322,10 @@ describe("both ends", () => {
           near.end
         )
       )
-      yield* far.end
       yield* TestClock.adjust("1 minute")
       yield* Fiber.join(sender)
+      yield* far.end
+      yield* TestClock.adjust("1 minute")
       assert.isTrue(near.isComplete())
       assert.strictEqual(nearObserved.closings, 0)
       const reader = yield* Effect.forkChild(Stream.runDrain(far.frames))
