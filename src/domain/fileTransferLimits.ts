@@ -31,6 +31,8 @@ export const workingMax = 1000
 export const offerMillisMax = 30_000
 /** How long both sides wait for the other one's end once everything is said. */
 export const farewellMillisMax = 5000
+/** How long a transfer waits for an earlier try of itself to let go of the unfinished file: longer than a farewell. */
+export const releaseMillisMax = 10_000
 /** Least time between two reports of progress. */
 export const progressMillis = 200
 /** Stored files whose senders may ask again whether they are: several tries of all that were under way. */

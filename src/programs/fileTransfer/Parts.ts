@@ -8,7 +8,7 @@ import type { Hash } from "node:crypto"
 import { constants } from "node:fs"
 import { type FileHandle, lstat, readdir, unlink } from "node:fs/promises"
 import { join } from "node:path"
-import { farewellMillisMax, partNumberMax, partsMax } from "../../domain/fileTransferLimits.ts"
+import { partNumberMax, partsMax, releaseMillisMax } from "../../domain/fileTransferLimits.ts"
 import { isPartName, partName } from "../../domain/fileTransferName.ts"
 import { attempt, hashStart, openScoped } from "./files.ts"
 
@@ -29,6 +29,8 @@ export interface Part {
   readonly handle: FileHandle
   /** How much of it was there. */
   readonly bytes: number
+  /** How much of it is there now; 0 when that cannot be read. */
+  readonly length: Effect.Effect<number>
   /** Completes when the next try of the same transfer wants it. */
   readonly wanted: Effect.Effect<void>
   /** Keeps the first bytes only. */
@@ -111,8 +113,9 @@ export class Parts {
       if (held !== undefined) {
         if (held.owner !== owner) continue
         yield* Deferred.succeed(held.wanted, undefined)
-        yield* Effect.timeoutOption(Deferred.await(held.released), farewellMillisMax)
-        if (this.#claims.has(path)) continue
+        yield* Effect.timeoutOption(Deferred.await(held.released), releaseMillisMax)
+        // It is still giving its file a name, or its disk hangs; the sender asks again.
+        if (this.#claims.has(path)) return undefined
       }
       const claim: Claim = { owner, wanted: Deferred.makeUnsafe(), released: Deferred.makeUnsafe() }
       this.#claims.set(path, claim)
@@ -152,6 +155,10 @@ export class Parts {
         path: claimed.path,
         handle,
         bytes,
+        length: attempt(() => handle.stat()).pipe(
+          Effect.map(({ size }) => size),
+          Effect.orElseSucceed(() => 0)
+        ),
         wanted: Deferred.await(claimed.claim.wanted),
         truncate: (bytes) => truncate(handle, bytes),
         hashStart: (bytes, hash) => hashStart(handle, bytes, hash, () => Effect.void)

@@ -148,13 +148,12 @@ const agree = Effect.fnUntraced(function* (transfer: Transfer, part: Part) {
   return { hash: createHash("sha256"), offset }
 })
 
-/** Writes chunks until the file is whole; `position` is told after each. */
+/** Writes chunks until the file is whole; false when something else came. */
 const writeChunks = Effect.fnUntraced(function* (
   { about, offer, stream, talk, tell }: Transfer,
   part: Part,
   hash: Hash,
-  from: number,
-  at: (position: number) => void
+  from: number
 ) {
   let toldAtMillis = yield* Clock.currentTimeMillis
   for (let position = from; position < offer.bytes;) {
@@ -169,7 +168,6 @@ const writeChunks = Effect.fnUntraced(function* (
     hash.update(bytes)
     yield* writeAt(part.handle, bytes, position)
     position += bytes.length
-    at(position)
     const now = yield* Clock.currentTimeMillis
     if (now - toldAtMillis < progressMillis) continue
     toldAtMillis = now
@@ -193,27 +191,22 @@ const complete = Effect.fnUntraced(function* (
   // A sender that does not hear it asks again, and is told then.
   yield* Effect.ignore(say(stream, { _tag: "Done", sha256: offer.sha256 }))
   yield* tell({ ...about, _tag: "Received", file, sha256: offer.sha256, seconds })
-  yield* Conversation.awaitEnd(stream)
+  // A sender that tries again did not hear it, and is not to be kept waiting.
+  yield* Effect.raceFirst(Conversation.awaitEnd(stream), part.wanted)
 })
 
-/** The file into its part and from there to its name. */
-const take = Effect.fnUntraced(function* (transfer: Transfer, part: Part, shared: IncomingParts) {
+/** The file into its part; true when it is whole and right. */
+const take = Effect.fnUntraced(function* (transfer: Transfer, part: Part) {
   const { about, offer, tell } = transfer
-  const startedAtMillis = yield* Clock.currentTimeMillis
-  let position = 0
-  yield* Effect.gen(function* () {
-    const { hash, offset } = yield* agree(transfer, part)
-    position = offset
-    yield* tell({ ...about, _tag: "Started", bytes: offset })
-    const isWhole = yield* writeChunks(transfer, part, hash, offset, (now) => void (position = now))
-    if (!isWhole) return yield* fail(transfer, "malformed", "the sender sent something else than the file")
-    if (digestSoFar(hash) === offer.sha256) return yield* complete(transfer, part, shared, startedAtMillis)
+  const { hash, offset } = yield* agree(transfer, part)
+  yield* tell({ ...about, _tag: "Started", bytes: offset })
+  const isWhole = yield* writeChunks(transfer, part, hash, offset)
+  if (isWhole && digestSoFar(hash) === offer.sha256) return true
+  if (isWhole) {
     yield* part.truncate(0)
     yield* fail(transfer, "checksum", "what arrived is not what was sent (checksum); it was thrown away")
-  }).pipe(
-    Effect.catchTag("FileProblem", (problem) => fail(transfer, failureOf(problem), problem.detail)),
-    Effect.tapError(({ message }) => tell({ ...about, _tag: "Interrupted", bytes: position, error: message }))
-  )
+  } else yield* fail(transfer, "malformed", "the sender sent something else than the file")
+  return false
 })
 
 type Prepared = { readonly _tag: "Ready"; readonly part: Part } | { readonly _tag: "Refused"; readonly reason: Refusal }
@@ -235,19 +228,6 @@ const prepare = Effect.fnUntraced(
   )
 )
 
-const takeIntoPart = Effect.fnUntraced(function* (transfer: Transfer, shared: IncomingParts) {
-  const { about, stream, tell } = transfer
-  const prepared: Prepared = yield* prepare(transfer, shared)
-  if (prepared._tag === "Refused") return yield* refuse(transfer, prepared.reason)
-  const { part } = prepared
-  const error = new SessionError({ peer: about.did.text, reason: new StreamReset({ protocol: stream.protocol }) })
-  const superseded = part.wanted.pipe(
-    Effect.andThen(tell({ ...about, _tag: "Interrupted", bytes: part.bytes, error: "its sender tried again" })),
-    Effect.andThen(Effect.fail(error))
-  )
-  yield* Effect.raceFirst(take(transfer, part, shared), superseded)
-}, Effect.scoped)
-
 /** The sender of a stored file did not hear that it is, and tries again. */
 const confirm = Effect.fnUntraced(function* (transfer: Transfer) {
   const { offer, stream, talk } = transfer
@@ -257,8 +237,27 @@ const confirm = Effect.fnUntraced(function* (transfer: Transfer) {
   yield* Conversation.awaitEnd(stream)
 })
 
-/** Serves one stream that a member opened to send a file. */
-export const receiveOne = Effect.fnUntraced(function* (
+const takeIntoPart = Effect.fnUntraced(function* (transfer: Transfer, shared: IncomingParts) {
+  const { about, owner, stream, tell } = transfer
+  const startedAtMillis = yield* Clock.currentTimeMillis
+  const prepared: Prepared = yield* prepare(transfer, shared)
+  if (prepared._tag === "Refused") return yield* refuse(transfer, prepared.reason)
+  // The try before this one may just have come to its end.
+  if (shared.reception.isComplete(owner)) return yield* confirm(transfer)
+  const { part } = prepared
+  const reset = new SessionError({ peer: about.did.text, reason: new StreamReset({ protocol: stream.protocol }) })
+  // Once the file is whole, no later try changes anything.
+  const superseded = Effect.andThen(part.wanted, Effect.fail(reset))
+  yield* Effect.raceFirst(take(transfer, part), superseded).pipe(
+    Effect.flatMap((isWhole) => (isWhole ? complete(transfer, part, shared, startedAtMillis) : Effect.void)),
+    Effect.catchTag("FileProblem", (problem) => fail(transfer, failureOf(problem), problem.detail)),
+    Effect.tapError(({ message }) =>
+      Effect.flatMap(part.length, (bytes) => tell({ ...about, _tag: "Interrupted", bytes, error: message }))
+    )
+  )
+}, Effect.scoped)
+
+const receiveFile = Effect.fnUntraced(function* (
   stream: SessionStream,
   shared: IncomingParts
 ): Effect.fn.Return<void, Failure> {
@@ -289,3 +288,10 @@ export const receiveOne = Effect.fnUntraced(function* (
       })
   )
 })
+
+/**
+ * Serves one stream that a member opened to send a file. That the member goes away is no error of this node: whoever
+ * receives was told, and the stream is given up as by an interruption.
+ */
+export const receiveOne = (stream: SessionStream, shared: IncomingParts): Effect.Effect<void, FileTransferError> =>
+  receiveFile(stream, shared).pipe(Effect.catchTag("SessionError", () => Effect.interrupt))

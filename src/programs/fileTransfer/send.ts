@@ -75,7 +75,7 @@ interface OpenedFile {
 
 /** At most one event per `progressMillis`, and the last one always. */
 const paced = (tell: (bytes: number) => Effect.Effect<void>, total: number) => {
-  let toldAtMillis = 0
+  let toldAtMillis = Number.NEGATIVE_INFINITY
   return (bytes: number): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       if (bytes < total && now - toldAtMillis < progressMillis) return Effect.void
@@ -223,14 +223,15 @@ const isPassing = (error: Failure): boolean => {
   if (error._tag === "SessionError") return passing.has(error.reason._tag)
   const { reason } = error
   return (
+    reason._tag === "NotReceiving" ||
     (reason._tag === "Refused" && reason.reason === "busy") ||
     (reason._tag === "NotStored" && reason.reason === "checksum")
   )
 }
 
-/** Not reached at all: at first that is the answer, later it passes. */
-const isUnreached = (error: Failure): boolean =>
-  error._tag === "SessionError" && (error.reason._tag === "DialFailed" || error.reason._tag === "PeerUnknown")
+/** Nobody there who takes files: at first that is the answer; of a member that did, it is expected back. */
+const isAbsence = ({ reason }: Failure): boolean =>
+  reason._tag === "DialFailed" || reason._tag === "PeerUnknown" || reason._tag === "NotReceiving"
 
 /** What went wrong, without the file's name in front. */
 const reasonText = (error: Failure): string => (error._tag === "SessionError" ? error.message : describe(error.reason))
@@ -261,7 +262,7 @@ export const send = Effect.fn("FileTransfer.send")(function* ({ did, file: path 
     )
     if (outcome._tag === "Success") break
     const error = explained(file, outcome.failure)
-    if (!isPassing(error) || (isUnreached(error) && !reached)) return yield* error
+    if (!isPassing(error) || (isAbsence(error) && !reached)) return yield* error
     const decision = Retry.afterFailure(retries, progressed)
     if (decision._tag === "GiveUp") {
       return yield* file.failure(new GivenUp({ tries: retries.tries + 1, detail: reasonText(error) }))

@@ -62,7 +62,10 @@ const connected = Effect.fnUntraced(function* <A, E, R>(
         Effect.fail(
           reason._tag === "SocketOpenError"
             ? new NodeNotRunning({ dataDir, socket })
-            : new NodeNotAnswering({ socket, detail: message })
+            : new NodeNotAnswering({
+                socket,
+                detail: reason._tag === "SocketCloseError" ? "it closed the connection" : message
+              })
         )
     ),
     // The node ends what it was asked when it stops. An interruption of this command does not come by here.

@@ -55,8 +55,9 @@ const sentTo = Effect.fnUntraced(function* (behave: (receiver: Dishonest, turn: 
 
 const accept: ReceiverMessage = { _tag: "Accept", offset: 0, sha256: nothing }
 
+/** Most of these wait for long and read little. */
 const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.effect(name, () => inPacedTime(Effect.scoped(body)))
+  it.effect(name, () => inPacedTime(Effect.scoped(body), 20))
 
 type Outcome = Effect.Success<ReturnType<typeof sentTo>>
 

@@ -140,6 +140,29 @@ describe("a file transfer", () => {
     )
   )
 
+  it.effect("waits for a member that stopped receiving in the middle, and gives up in the end", () =>
+    inPacedTime(
+      Effect.gen(function* () {
+        const { a, b, from, to } = yield* pair
+        const bytes = content(3_000_000)
+        const path = fileIn(from, "long.bin", bytes)
+        const first = yield* receiving(b, to)
+        const waiting = sending(a, b, path, once(half, Effect.asVoid(Fiber.interrupt(first.fiber))))
+        const sent = yield* Effect.forkChild(waiting.result)
+        yield* until(() => waiting.tags().includes("Retrying"))
+        yield* Effect.sleep("5 seconds")
+        const second = yield* receiving(b, to)
+        yield* Fiber.join(sent)
+        assert.isTrue(readFileSync(join(to, "long.bin")).equals(bytes))
+        const error = yield* Effect.flip(
+          sending(a, b, path, once(half, Effect.asVoid(Fiber.interrupt(second.fiber)))).result
+        )
+        assert.match(error.message, /long\.bin: given up after \d+ tries: the member is not receiving files now/)
+      }),
+      5
+    )
+  )
+
   it.effect("goes on where another command stopped", () =>
     inPacedTime(
       Effect.gen(function* () {
@@ -253,7 +276,8 @@ describe("a file transfer", () => {
         const error = yield* Effect.flip(result)
         assert.strictEqual(reasonOf(error), "Stalled")
         assert.match(error.message, /big\.bin: nothing moved for 120 s/)
-      })
+      }),
+      20
     )
   )
 
