@@ -98,7 +98,9 @@ const insideOfAnotherLayer = (file: string, target: string): boolean => {
   if (!file.startsWith("src/layers/")) return false
   if (file.startsWith(`src/layers/${folder}/`)) return false
   const base = (file.split("/").at(-1) ?? "").toLowerCase()
-  // A folder is named after a service (`turn/`), or after the technology of several layers (`libp2p/`).
+  // A folder is named after a service (`turn/`), or after the technology of several layers (`libp2p/`), which may have
+  // parts in the folders of their services (`session/libp2p/`).
+  if (file.split("/").slice(3, -1).includes(folder)) return false
   return !base.startsWith(folder.toLowerCase()) && !base.endsWith(`${folder.toLowerCase()}.ts`)
 }
 

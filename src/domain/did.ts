@@ -47,6 +47,21 @@ const explanations: Record<DidError["reason"], string> = {
   notOnCurve: "the key is not a point of the curve"
 }
 
+/** Texts read lately, at about 300 bytes each: more members than one node hears of at a time. */
+const recentMax = 4096
+/** What each text is, so that members heard of again and again are checked once; the oldest give way. */
+const recent = new Map<string, Result.Result<Did, DidError>>()
+
+const remember = (text: string, did: Result.Result<Did, DidError>): void => {
+  if (recent.size >= recentMax) {
+    for (const oldest of recent.keys()) {
+      recent.delete(oldest)
+      break
+    }
+  }
+  recent.set(text, did)
+}
+
 /** The identity of a member: a checked public key and its canonical text. */
 export class Did implements Equal.Equal {
   /** The 32 bytes of the key; not to be written to. */
@@ -68,6 +83,15 @@ export class Did implements Equal.Equal {
 
   /** Reads either spelling, strictly: the whole text, nothing before, nothing after, no path, query or fragment. */
   static parse(text: string): Result.Result<Did, DidError> {
+    const known = recent.get(text)
+    if (known !== undefined) return known
+    const parsed = Did.#read(text)
+    // A text that is no DID costs little to refuse; one that is costs as much as verifying a signature.
+    if (Result.isSuccess(parsed)) remember(text, parsed)
+    return parsed
+  }
+
+  static #read(text: string): Result.Result<Did, DidError> {
     if (text.length > textLengthMax) return fail(text, "tooLong")
     const isKeyMethod = text.startsWith(keyPrefix)
     if (!isKeyMethod && !text.startsWith(icnPrefix)) return fail(text, "unknownMethod")

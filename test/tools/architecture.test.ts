@@ -39,6 +39,9 @@ describe("architecture", () => {
     const technology = 'import { a } from "./libp2p/Node.ts"\n'
     assert.deepStrictEqual(one("src/layers/SessionLibp2p.ts", technology), [])
     assert.lengthOf(one("src/layers/SessionMemory.ts", technology), 1)
+    const part = 'import { a } from "../../libp2p/Node.ts"\n'
+    assert.deepStrictEqual(one("src/layers/session/libp2p/Wire.ts", part), [])
+    assert.lengthOf(one("src/layers/session/memory/Wire.ts", part), 1)
   })
 
   it("finds cycles", () => {

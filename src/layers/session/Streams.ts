@@ -2,7 +2,7 @@
  * Streams of frames between members: opening them, serving protocols, and the limits on both. A handler runs for each
  * stream that a member opens; when it is done the stream is ended, when it fails the stream is reset.
  */
-import { Deferred, Effect, Exit, FiberSet, type Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, FiberSet, type Scope, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { controlProtocol } from "../../protocol/sessionControl.ts"
@@ -10,7 +10,7 @@ import { type MetricsShape, report } from "../../services/Metrics.ts"
 import {
   ProtocolUnsupported,
   SessionClosed,
-  type SessionError,
+  SessionError,
   SessionLimitReached,
   type SessionStream,
   SessionTimeout,
@@ -67,6 +67,13 @@ const refusal = (did: Did, protocol: string, { detail, reason }: WireStreamFaile
 const letGo = (stream: FrameStream.FrameStream): Effect.Effect<void> =>
   Effect.suspend(() => (stream.isComplete() ? Effect.void : stream.reset))
 
+/** Whether all that went wrong is that the member's stream was cut, which the member can do as often as it likes. */
+const isOfStream = (stream: FrameStream.FrameStream, cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.every(
+    (reason) =>
+      Cause.isFailReason(reason) && reason.error instanceof SessionError && reason.error.peer === stream.peer.text
+  )
+
 /**
  * Runs a handler to its end, and then ends or resets the stream. What the other side still sends is read and dropped,
  * or it would wait for room for ever.
@@ -75,7 +82,9 @@ const serveOne = <E, R>(handler: StreamHandler<E, R>, stream: FrameStream.FrameS
   Effect.andThen(handler(stream), stream.end).pipe(
     Effect.andThen(Effect.ignore(Stream.runDrain(stream.frames))),
     Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : stream.reset)),
-    Effect.catchCause((cause) => report("session_handler", cause)),
+    Effect.catchCause((cause) =>
+      isOfStream(stream, cause) ? Effect.logDebug("the stream was cut", cause) : report("session_handler", cause)
+    ),
     Effect.annotateLogs({ peer: stream.peer.text, protocol: stream.protocol })
   )
 

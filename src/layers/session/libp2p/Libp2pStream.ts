@@ -9,8 +9,6 @@ import type { WireStream, WireStreamHandlers } from "../Wire.ts"
 
 /** Bytes that may wait in the write buffer: enough to keep the transport busy while the next frame is made. */
 const writeBufferBytesMax = 262_144
-/** The longest that the end of a direction may wait for what was written before it. */
-const endMillisMax = 30_000
 
 const isReset = (error: Error): boolean => error.name === "StreamResetError"
 
@@ -42,7 +40,8 @@ export class Libp2pStream implements WireStream {
   readonly hasRoom = (): boolean => this.#stream.writeBufferLength < writeBufferBytesMax
 
   readonly endWrite = (): void => {
-    this.#stream.close({ signal: AbortSignal.timeout(endMillisMax) }).catch((error: Error) => this.#stream.abort(error))
+    // However long a slow reader takes; the end of the connection ends this too.
+    this.#stream.close().catch((error: Error) => this.#stream.abort(error))
   }
 
   readonly reset = (): void => {
