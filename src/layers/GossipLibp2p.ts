@@ -29,6 +29,7 @@ export const make = Effect.fnUntraced(function* (options: GossipOptions) {
   const { gossipsub, node } = yield* Libp2pNode
   const identity = yield* Identity
   const clock = yield* Clock.Clock
+  const context = yield* Effect.context()
   const now = () => clock.currentTimeMillisUnsafe()
   const authors = new Authors()
   const memberOf = (key: PublicKey | undefined): Did | undefined =>
@@ -60,27 +61,32 @@ export const make = Effect.fnUntraced(function* (options: GossipOptions) {
 
   yield* Effect.acquireRelease(
     Effect.sync(() =>
-      openGate(gossipsub, (bearer, topic, bytes) => {
-        const wanted = topics.has(topic)
-        // What is not wanted is paid for too.
-        const admitted = topics.admission.admitsBearer(bearer.toString(), bytes, now())
-        if (!admitted) topics.counts.refused(ignore("bearer_rate"))
-        else if (!wanted) topics.counts.refused(ignore("unsubscribed"))
-        return admitted && wanted
+      openGate(gossipsub, {
+        admits: (bearer, topic, bytes) => {
+          const wanted = topics.has(topic)
+          // What is not wanted is paid for too.
+          const admitted = topics.admission.admitsBearer(bearer.toString(), bytes, now())
+          if (!admitted) topics.counts.refused(ignore("bearer_rate"))
+          else if (!wanted) topics.counts.refused(ignore("unsubscribed"))
+          return admitted && wanted
+        },
+        nextTurn: () => Effect.runPromiseWith(context)(Effect.yieldNow)
       })
     ),
     () => Effect.sync(() => closeGate(gossipsub))
   )
 
-  /** Connections over which gossip has gone before. */
+  /** Connections over which gossip has gone, or should have: those whose streams are missed. */
   const had = new Set<string>()
   const mend = Effect.sync(() => {
     const connections = node.getConnections().filter(({ limits, status }) => status === "open" && limits === undefined)
     const present = new Set(connections.map(({ id }) => id))
     for (const id of had) if (!present.has(id)) had.delete(id)
+    const speaking = new Set(gossipsub.getPeers().map((peer) => peer.toString()))
     for (const connection of connections) {
-      if (hasStreams(gossipsub, connection.remotePeer)) had.add(connection.id)
-      else if (had.has(connection.id)) reopenStream(gossipsub, connection.remotePeer, connection)
+      if (speaking.has(connection.remotePeer.toString())) had.add(connection.id)
+      if (hasStreams(gossipsub, connection.remotePeer)) continue
+      if (had.has(connection.id)) reopenStream(gossipsub, connection.remotePeer, connection)
     }
   })
   yield* Effect.forkScoped(Effect.repeat(mend, Schedule.spaced(mendMillis)))

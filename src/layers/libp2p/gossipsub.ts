@@ -30,8 +30,15 @@ export interface GossipsubOptions {
   readonly heartbeatMillis?: number
 }
 
-/** Whether a message may be looked at: asked before its signature is checked. */
-export type GossipGate = (bearer: PeerId, topic: string, bytes: number) => boolean
+export interface GossipGate {
+  /** Whether a message may be looked at: asked before its signature is checked. */
+  readonly admits: (bearer: PeerId, topic: string, bytes: number) => boolean
+  /**
+   * Lets everything else on this node have its turn, after each packet. Without it the library goes on with what has
+   * arrived, however much, and nothing else runs until a flood is through.
+   */
+  readonly nextTurn: () => Promise<void>
+}
 
 /** What of the library's class the node needs beyond its published interface. */
 interface Router {
@@ -100,14 +107,47 @@ const gates = new WeakMap<GossipSub, GossipGate>()
 const installGate = (service: GossipSub): void => {
   const router = routerOf(service)
   const handle = router.handleReceivedRpc.bind(service)
-  router.handleReceivedRpc = (from, rpc) => {
+  router.handleReceivedRpc = async (from, rpc) => {
     const gate = gates.get(service)
-    const messages = rpc.messages.filter((message) => gate?.(from, message.topic, message.data?.length ?? 0) ?? false)
-    return handle(from, {
-      ...rpc,
-      messages,
-      ...(rpc.control === undefined ? {} : { control: trimmed(rpc.control) })
-    })
+    const messages = rpc.messages.filter(({ data, topic }) => gate?.admits(from, topic, data?.length ?? 0) ?? false)
+    const control = rpc.control === undefined ? {} : { control: trimmed(rpc.control) }
+    const resume = messages.length < rpc.messages.length ? holdBack(router, from) : undefined
+    try {
+      await handle(from, { ...rpc, ...control, messages })
+      await gate?.nextTurn()
+    } finally {
+      resume?.()
+    }
+  }
+}
+
+interface Pausable {
+  readonly readStatus: string
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+const isPausable = (stream: unknown): stream is Pausable =>
+  typeof stream === "object" &&
+  stream !== null &&
+  "readStatus" in stream &&
+  "pause" in stream &&
+  typeof stream.pause === "function" &&
+  "resume" in stream &&
+  typeof stream.resume === "function"
+
+/**
+ * Stops reading from a neighbour that sends more than it may, until the returned function is called. The library reads
+ * ahead without a bound; what comes while it is held back stays with the sender, or ends the stream after 4 MiB.
+ */
+const holdBack = ({ streamsInbound }: Router, from: PeerId): (() => void) | undefined => {
+  const inbound = streamsInbound.get(from.toString())
+  const stream =
+    typeof inbound === "object" && inbound !== null && "rawStream" in inbound ? inbound.rawStream : undefined
+  if (!isPausable(stream) || stream.readStatus !== "readable") return undefined
+  stream.pause()
+  return () => {
+    if (stream.readStatus === "paused") stream.resume()
   }
 }
 

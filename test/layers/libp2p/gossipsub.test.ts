@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { encodeEnvelope } from "../../../src/protocol/gossipEnvelope.ts"
-import { listen, neighbours, notes, until } from "../../contract/Gossip.ts"
+import { listen, neighbours, notes, until } from "../../fixtures/gossipNotes.ts"
 import { didOf, keyNumber } from "../../fixtures/dids.ts"
 import { node, rogue } from "../../fixtures/gossipLibp2p.ts"
 
@@ -56,6 +56,28 @@ describe("gossipsub", () => {
       yield* b.gossip.publish(notes, { text: "after" })
       yield* until(Effect.sync(() => includes(spy.received(), "after")))
       assert.isFalse(includes(spy.received(), "unwanted"))
+    })
+  )
+
+  it.live("holds back who sends too much, and hears it again afterwards", () =>
+    Effect.gen(function* () {
+      const [b, r] = [yield* node(), yield* rogue(666)]
+      const heard = yield* listen(b, notes)
+      yield* b.connect(r)
+      let stamp = yield* Clock.currentTimeMillis
+      const send = (text: string) =>
+        r.send({ topic: notes.name, envelope: note(stamp++, text), signer: key, author: didOf(key) })
+      for (let index = 0; index < 2000; index++) yield* send(`flood ${index}`)
+      yield* until(
+        Effect.gen(function* () {
+          stamp = Math.max(stamp, yield* Clock.currentTimeMillis)
+          yield* Effect.orDie(send("afterwards"))
+          yield* Effect.sleep(100)
+          return heard.some(({ message }) => message.text === "afterwards")
+        })
+      )
+      assert.isBelow(heard.length, 2000)
+      assert.strictEqual(b.host.getConnections().length, 1)
     })
   )
 
