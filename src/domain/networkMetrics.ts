@@ -53,6 +53,16 @@ export const networkStreamsRefused = {
   labels: {}
 } as const
 
+/** Another version, or a message that cannot be read, comes at the wrong time or too often, or does not come. */
+export const controlFailures = ["flood", "malformed", "order", "silence", "version"] as const
+
+export const networkControlFailures = {
+  kind: "counter",
+  name: "icn_network_control_failures_total",
+  help: "Connections ended because the member did not keep to the control protocol.",
+  labels: { reason: controlFailures }
+} as const
+
 export const networkMessagesSent = {
   kind: "counter",
   name: "icn_network_messages_sent_total",

@@ -147,6 +147,8 @@ layer(Mesh.layer, { excludeTestServices: true, timeout: "60 seconds" })("five no
         for (const member of members) {
           const ignored = yield* metric(member, "icn_gossip_messages_ignored_total")
           assert.isAbove(ignored, enough.gossip / 100, `${member.name} did not count the gossip that it dropped`)
+          const ended = yield* metric(member, 'icn_network_control_failures_total{reason="flood"}')
+          assert.isAbove(ended, 0, `${member.name} did not count the control messages that ended sessions`)
         }
         for (const member of members.slice(0, takersOfFiles)) {
           const refused = yield* metric(member, "icn_network_streams_refused_total")
@@ -177,6 +179,13 @@ layer(Mesh.layer, { excludeTestServices: true, timeout: "60 seconds" })("five no
         assert.includeMembers([...protocols], ["/icn/control/1", "/icn/file/1", "/meshsub/1.2.0", "/ipfs/id/1.0.0"])
         assert.isAbove(sent.streams, 200)
         assert.isBelow(yield* slowestPing(members), pingMillisMax)
+        for (const member of members) {
+          const found = yield* metrics(member)
+          for (const reason of ["malformed", "order", "version"]) {
+            const count = found.get(`icn_network_control_failures_total{reason="${reason}"}`) ?? 0
+            assert.isAbove(count, 0, `${member.name} did not count a control message for ${reason}`)
+          }
+        }
         for (const member of members.slice(0, takersOfFiles)) {
           const errors = handledErrors(member)
           assert.isAbove(errors, 0, `${member.name} did not notice what was wrong on the file protocol`)

@@ -2,7 +2,8 @@
  * The control stream of one session: messages out, questions with their answers, and a reader that hands everything
  * else to the session. What cannot be read, or comes too fast, ends the session: on this stream both sides are nodes.
  */
-import { Clock, Deferred, Effect, Option, Result, Schema } from "effect"
+import { Cause, Clock, Deferred, Effect, Option, Result, Schema } from "effect"
+import { controlFailures, networkControlFailures } from "../../domain/networkMetrics.ts"
 import * as TokenBucket from "../../domain/tokenBucket.ts"
 import {
   type ControlMessage,
@@ -10,8 +11,10 @@ import {
   decodeControl,
   encodeControl
 } from "../../protocol/sessionControl.ts"
+import type { MetricsShape } from "../../services/Metrics.ts"
 import type { SessionError } from "../../services/SessionManager.ts"
 import type { FrameStream } from "./FrameStream.ts"
+import type { WireConnection } from "./Wire.ts"
 
 /** A node that asks once a second and answers as often stays far below; a flood costs no more than this. */
 const messageRate = { ratePerSecond: 50, burst: 200 }
@@ -25,11 +28,27 @@ const questionRate = { ratePerSecond: 20, burst: 64 }
 const questionsMax = 256
 
 /** The other side does not keep to the control protocol. */
-export class ControlFailed extends Schema.TaggedError<ControlFailed>()("ControlFailed", { detail: Schema.String }) {
+export class ControlFailed extends Schema.TaggedError<ControlFailed>()("ControlFailed", {
+  /** `ended` and `busy` are no fault of the member. */
+  reason: Schema.Literals([...controlFailures, "ended", "busy"]),
+  detail: Schema.String
+}) {
   override get message() {
     return this.detail
   }
 }
+
+/** Ends the connection for what ended its conversation, and counts that where the member is to blame. */
+export const endFor = (metrics: MetricsShape, connection: WireConnection, cause: Cause.Cause<Error>) =>
+  Effect.gen(function* () {
+    if (Cause.hasInterruptsOnly(cause)) return
+    for (const { error } of cause.reasons.filter(Cause.isFailReason)) {
+      if (!(error instanceof ControlFailed) || error.reason === "ended" || error.reason === "busy") continue
+      yield* metrics.inc(networkControlFailures, { reason: error.reason })
+    }
+    // At last, as this runs in the scope that ends with it.
+    connection.close(Cause.prettyErrors(cause)[0]?.message ?? "its control stream failed")
+  })
 
 /** A message that answers a question. */
 export type ControlAnswer = Extract<ControlMessage, { readonly _tag: "Pong" | "Found" | "PeersResponse" }>
@@ -88,13 +107,16 @@ export const make = (stream: FrameStream, onHeard: (nowMillis: number) => void):
 
   const next = Effect.fnUntraced(function* () {
     const frame = yield* stream.receive
-    if (Option.isNone(frame)) return yield* new ControlFailed({ detail: "it closed the session" })
+    if (Option.isNone(frame)) return yield* new ControlFailed({ reason: "ended", detail: "it closed the session" })
     const now = yield* Clock.currentTimeMillis
     onHeard(now)
-    if (!admits(frame.value.length, now)) return yield* new ControlFailed({ detail: "it floods the control stream" })
+    if (!admits(frame.value.length, now)) {
+      return yield* new ControlFailed({ reason: "flood", detail: "it floods the control stream" })
+    }
     const message = decodeControl(frame.value)
     if (Result.isFailure(message)) {
-      return yield* new ControlFailed({ detail: `it sent an unreadable control message: ${message.failure}` })
+      const detail = `it sent an unreadable control message: ${message.failure}`
+      return yield* new ControlFailed({ reason: "malformed", detail })
     }
     return message.success
   })
@@ -114,7 +136,9 @@ export const make = (stream: FrameStream, onHeard: (nowMillis: number) => void):
       question: (id: number) => ControlMessage,
       tag: A
     ) {
-      if (waiting.size >= questionsMax) return yield* new ControlFailed({ detail: "too many questions wait" })
+      if (waiting.size >= questionsMax) {
+        return yield* new ControlFailed({ reason: "busy", detail: "too many questions wait" })
+      }
       const id = nextId
       nextId = (nextId + 1) % 0x1_0000_0000
       const answer = Deferred.makeUnsafe<Extract<ControlAnswer, { readonly _tag: A }>>()

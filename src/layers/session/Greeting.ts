@@ -3,7 +3,7 @@
  * round trip is measured until the session ends. Ends the connection when the other side does not keep to it or is
  * silent.
  */
-import { Cause, Clock, Deferred, Effect, Exit, Option, Schema } from "effect"
+import { Clock, Deferred, Effect, Exit, Option } from "effect"
 import { version } from "../../domain/version.ts"
 import {
   type ControlHello,
@@ -11,6 +11,7 @@ import {
   controlProtocol,
   controlVersion
 } from "../../protocol/sessionControl.ts"
+import type { MetricsShape } from "../../services/Metrics.ts"
 import type { SessionError } from "../../services/SessionManager.ts"
 import * as Controls from "./Control.ts"
 import type { Entry } from "./Entry.ts"
@@ -18,13 +19,6 @@ import type { Exchange } from "./Exchange.ts"
 import * as FrameStream from "./FrameStream.ts"
 import * as Settings from "./Settings.ts"
 import type { WireConnection, WireStream, WireStreamFailed } from "./Wire.ts"
-
-/** The other side cannot be greeted. */
-class GreetingFailed extends Schema.TaggedError<GreetingFailed>()("GreetingFailed", { detail: Schema.String }) {
-  override get message() {
-    return this.detail
-  }
-}
 
 /** The control stream is no payload, and its end is the connection's matter. */
 const unobserved: FrameStream.FrameStreamObserver = { received: () => {}, sent: () => {}, closed: () => {} }
@@ -35,10 +29,11 @@ const controlStream = (entry: Entry, connection: WireConnection): Effect.Effect<
 
 const expectHello = Effect.fnUntraced(function* (control: Controls.Control) {
   const first = yield* control.receive
-  if (first._tag !== "Hello") return yield* new GreetingFailed({ detail: `it began with ${first._tag}` })
+  if (first._tag !== "Hello")
+    return yield* new Controls.ControlFailed({ reason: "order", detail: `it began with ${first._tag}` })
   if (first.version !== controlVersion) {
     const detail = `it speaks version ${first.version} of the control protocol, this node version ${controlVersion}`
-    return yield* new GreetingFailed({ detail })
+    return yield* new Controls.ControlFailed({ reason: "version", detail })
   }
   return first
 })
@@ -61,12 +56,13 @@ const heartbeat = (entry: Entry, control: Controls.Control): Effect.Effect<never
   )
 
 /** Fails as soon as nothing was heard for too long. */
-const listen = (entry: Entry): Effect.Effect<never, GreetingFailed> =>
+const listen = (entry: Entry): Effect.Effect<never, Controls.ControlFailed> =>
   Effect.gen(function* () {
     while (true) {
       const silence = (yield* Clock.currentTimeMillis) - entry.heardAtMillis
       if (silence >= Settings.silenceMillisMax) {
-        return yield* new GreetingFailed({ detail: `nothing was heard of it for ${Math.round(silence / 1000)} s` })
+        const detail = `nothing was heard of it for ${Math.round(silence / 1000)} s`
+        return yield* new Controls.ControlFailed({ reason: "silence", detail })
       }
       yield* Effect.sleep(Settings.silenceMillisMax - silence)
     }
@@ -81,19 +77,15 @@ export const answers = Effect.fnUntraced(function* (entry: Entry, millis: number
   return entry.heardAtMillis > started
 })
 
-/** Whatever ends the conversation ends the connection. */
-const keep = (connection: WireConnection, work: Effect.Effect<never, Error>): Effect.Effect<void> =>
-  Effect.catchCause(work, (cause) =>
-    Cause.hasInterruptsOnly(cause)
-      ? Effect.void
-      : Effect.sync(() => connection.close(Cause.prettyErrors(cause)[0]?.message ?? "its control stream failed"))
-  )
-
 export interface Greeter {
   readonly greet: (entry: Entry, connection: WireConnection) => Effect.Effect<void, Error>
 }
 
-export const make = (exchange: Exchange): Greeter => {
+export const make = (exchange: Exchange, metrics: MetricsShape): Greeter => {
+  /** Whatever ends the conversation ends the connection. */
+  const keep = (connection: WireConnection, work: Effect.Effect<never, Error>): Effect.Effect<void> =>
+    Effect.catchCause(work, (cause) => Controls.endFor(metrics, connection, cause))
+
   const hello = Effect.map(exchange.ownCandidate, (candidate): ControlHello => ({
     _tag: "Hello",
     version: controlVersion,
@@ -118,9 +110,11 @@ export const make = (exchange: Exchange): Greeter => {
       case "PeersRequest":
         return Effect.flatMap(exchange.onPeersRequest(entry, message.id, message.maxPeers), control.send)
       case "Bye":
-        return Effect.fail(new GreetingFailed({ detail: `it said goodbye: ${message.reason}` }))
+        return Effect.fail(
+          new Controls.ControlFailed({ reason: "ended", detail: `it said goodbye: ${message.reason}` })
+        )
       case "Hello":
-        return Effect.fail(new GreetingFailed({ detail: "it said hello twice" }))
+        return Effect.fail(new Controls.ControlFailed({ reason: "order", detail: "it said hello twice" }))
       case "Pong":
       case "Found":
       case "PeersResponse":

@@ -2,7 +2,7 @@
  * Which members there are sessions with: one connection each, whoever dialled. Admits connections by the rules of
  * domain/sessionSettle.ts and the limits, leads them through the greeting, and forgets them when they are gone.
  */
-import { Cause, Deferred, Effect, Exit, type Fiber, Option, PubSub, Schema, Scope } from "effect"
+import { Deferred, Effect, Exit, type Fiber, Option, PubSub, Scope } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { networkConnections, networkConnectionsRejected } from "../../domain/metrics.ts"
 import { isSmaller, settle } from "../../domain/sessionSettle.ts"
@@ -14,6 +14,7 @@ import {
   type SessionErrorReason,
   type SessionEvent
 } from "../../services/SessionManager.ts"
+import { ControlFailed, endFor } from "./Control.ts"
 import * as Entries from "./Entry.ts"
 import type { Entry } from "./Entry.ts"
 import * as Settings from "./Settings.ts"
@@ -23,13 +24,6 @@ import type { WireAttempt, WireConnection } from "./Wire.ts"
 const admittedMillisMax = 15_000
 /** A goodbye that does not get through in this time is left unsaid. */
 const goodbyeMillisMax = 500
-
-/** The other side has not said hello in time. */
-class GreetingLate extends Schema.TaggedError<GreetingLate>()("GreetingLate", {}) {
-  override get message() {
-    return "it did not say hello in time"
-  }
-}
 
 /** What the table asks of the parts around it. */
 export interface TableHooks {
@@ -74,6 +68,11 @@ export class Table {
 
   get(did: Did): Entry | undefined {
     return this.#entries.get(did.text)
+  }
+
+  /** Sessions, and connections that may become one. */
+  get size(): number {
+    return this.#entries.size
   }
 
   /** Members whose sessions are open. */
@@ -189,14 +188,10 @@ export class Table {
     const greeting = this.hooks.greet(entry, connection).pipe(
       Effect.timeoutOrElse({
         duration: Settings.greetingMillisMax,
-        orElse: () => Effect.fail(new GreetingLate())
+        orElse: () => Effect.fail(new ControlFailed({ reason: "silence", detail: "it did not say hello in time" }))
       }),
       Effect.andThen(this.#opened(entry)),
-      Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.void
-          : Effect.sync(() => connection.close(Cause.prettyErrors(cause)[0]?.message ?? "the greeting failed"))
-      )
+      Effect.catchCause((cause) => endFor(this.#metrics, connection, cause))
     )
     this.#run(Effect.asVoid(Effect.forkIn(greeting, entry.scope, { startImmediately: true })))
   }

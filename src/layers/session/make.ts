@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   const streams = Streaming.make({ wire, table, metrics, settings, traffic })
   const dialler = Diallers.make({ self, wire, table, book, metrics, settings, find: exchange.find, scope })
   table.hooks = {
-    greet: Greetings.make(exchange).greet,
+    greet: Greetings.make(exchange, metrics).greet,
     answers: Greetings.answers
   }
 

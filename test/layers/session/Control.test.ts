@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { type controlFailures, networkControlFailures } from "../../../src/domain/networkMetrics.ts"
 import { make as makeNetwork } from "../../../src/layers/session/memory/Network.ts"
 import { controlMessageBytesMax, encodeControl } from "../../../src/protocol/sessionControl.ts"
 import { bytes, failure } from "../../contract/SessionManager.ts"
@@ -19,6 +20,10 @@ const askAll = (from: SessionNode, to: SessionNode) =>
         : Effect.ignore(from.manager.dial(didNumber(1000 + index))),
     { concurrency: "unbounded" }
   )
+
+/** How often a member did not keep to the protocol, as a node has counted it. */
+const failures = (node: SessionNode, reason: (typeof controlFailures)[number]) =>
+  node.metrics.value(networkControlFailures, { reason })
 
 describe("a flood", () => {
   it.effect("of candidates ends nothing, and is not stored beyond the first few messages", () =>
@@ -53,6 +58,7 @@ describe("a flood", () => {
       yield* TestClock.adjust("100 millis")
       assert.isDefined(session.closed)
       assert.strictEqual((yield* node.manager.sessions).length, 0)
+      assert.strictEqual(yield* failures(node, "flood"), 1)
     })
   )
 
@@ -124,6 +130,8 @@ describe("a member that does not keep to the protocol", () => {
         assert.strictEqual((yield* node.manager.sessions).length, 0)
         assert.isDefined(rogue.sessions[0]?.closed)
       }
+      assert.strictEqual(yield* failures(node, "malformed"), wrong.length - 1)
+      assert.strictEqual(yield* failures(node, "order"), 1)
     })
   )
 
@@ -139,6 +147,7 @@ describe("a member that does not keep to the protocol", () => {
         assert.include(reason.detail, "version 2 of the control protocol, this node version 1")
       }
       assert.deepStrictEqual(yield* node.manager.sessions, [])
+      assert.strictEqual(yield* failures(node, "version"), 1)
     })
   )
 
@@ -156,6 +165,7 @@ describe("a member that does not keep to the protocol", () => {
       const dialling = yield* Effect.forkChild(Effect.exit(mute.dial(1, home)))
       yield* TestClock.adjust("11 seconds")
       yield* Fiber.join(dialling)
+      assert.strictEqual(yield* failures(node, "silence"), 1)
       const rogue = yield* makeRogue(network, { number: 3, host: "198.51.100.3" })
       yield* within(100, rogue.dial(1, home))
       assert.strictEqual((yield* node.manager.sessions)[0]?.did.text, didNumber(3).text)
