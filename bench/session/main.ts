@@ -89,30 +89,35 @@ const bench = Command.make(
     const wanted = new Set(options.benchmarks.length === 0 ? usual : options.benchmarks)
     const profileDirectory = Option.getOrUndefined(options.profile)
     const parts: Array<Part> = []
+    // Each as soon as it is there, since a run takes minutes.
+    const add = (part: Part) => {
+      parts.push(part)
+      return json ? Effect.void : Console.log(`${part.text}\n`)
+    }
+    const { kernel, node, processors } = machine()
+    const head = `Node ${node}, Linux ${kernel}, ${processors}; ${rounds} rounds, turns of ${seconds} s\n`
+    if (!json) yield* Console.log(head)
     const streams = (["throughput", "roundtrip"] as const).filter((one) => wanted.has(one))
     if (streams.length > 0) {
       const samples = yield* measureStreams(streams, { rounds, seconds, profileDirectory })
       const comparisons = streams.flatMap((one) =>
         one === "throughput" ? throughputComparisons : roundTripComparisons
       )
-      parts.push(compared(samples, comparisons))
+      yield* add(compared(samples, comparisons))
     }
     if (wanted.has("gossip")) {
       const gossip = yield* measureGossip(gossipSeconds, profileDirectory)
-      parts.push({ text: gossipText(gossip), data: { gossip } })
+      yield* add({ text: gossipText(gossip), data: { gossip } })
     }
     if (wanted.has("start")) {
-      parts.push(compared(yield* measureStart(Math.ceil(rounds / startShare)), startComparisons))
+      yield* add(compared(yield* measureStart(Math.ceil(rounds / startShare)), startComparisons))
     }
     if (wanted.has("soak")) {
       const rivals = Option.match(options.soaked, { onNone: () => soaked, onSome: (rival) => [rival] })
       const results = yield* soak({ rivals, connects: options.connects, minutesMax: options.minutes })
-      parts.push({ text: soakText(results), data: { soak: results } })
+      yield* add({ text: soakText(results), data: { soak: results } })
     }
-    if (json) return yield* Console.log(JSON.stringify({ machine: machine(), parts: parts.map(({ data }) => data) }))
-    const { kernel, node, processors } = machine()
-    const head = `Node ${node}, Linux ${kernel}, ${processors}; ${rounds} rounds, turns of ${seconds} s`
-    yield* Console.log([head, ...parts.map(({ text }) => text)].join("\n\n"))
+    if (json) yield* Console.log(JSON.stringify({ machine: machine(), parts: parts.map(({ data }) => data) }))
   })
 ).pipe(Command.withDescription("Measure sessions beside plain libp2p and the unmodified QUIC transport"))
 

@@ -140,7 +140,7 @@ export const ratioText = (ratios: ReadonlyArray<number>): string =>
 
 /** Cells as a Markdown table whose columns line up: the first to the left, numbers to the right. */
 export const table = (head: ReadonlyArray<string>, body: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((_, column) => Math.max(...[head, ...body].map((line) => line[column]?.length ?? 0)))
+  const widths = head.map((_, column) => Math.max(1, ...[head, ...body].map((line) => line[column]?.length ?? 0)))
   const align = (line: ReadonlyArray<string>) =>
     widths.map((width, column) =>
       column === 0 ? (line[column] ?? "").padEnd(width) : (line[column] ?? "").padStart(width)
