@@ -171,8 +171,8 @@ export const gossipsubFactory = (options: GossipsubOptions = {}): ((components: 
     heartbeatInterval: options.heartbeatMillis ?? 1000,
     // As long as a message passes by its age, so that the replay guard behind is asked about few.
     seenTTL: messageAgeMaxMillis + messageFutureMaxMillis,
-    // A node that restarts joins the mesh again at once. One that leaves a topic and comes back is offered messages with
-    // each heartbeat, until the library has cleared its list of who left (after fifteen).
+    // A node that restarts joins the mesh again at once. One that leaves a topic and comes back is offered messages
+    // with each heartbeat, until the library has cleared its list of who left (after fifteen).
     unsubcribeBackoff: 1000,
     maxInboundStreams: streamsMax,
     maxOutboundStreams: streamsMax,
