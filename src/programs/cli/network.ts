@@ -16,11 +16,14 @@ const relayText = ({ relay }: NetworkStatus): string =>
     ? "none"
     : `${relay.relayedAddress} on ${relay.server}, for ${formatSeconds(relay.expiresInSeconds)} unless refreshed`
 
+const candidatesText = ({ candidates }: NetworkStatus): string =>
+  candidates.length === 0 ? "none announced" : candidates.map(({ address, kind }) => `${address} (${kind})`).join(", ")
+
 const text = (status: NetworkStatus): string =>
   [
     `did         ${status.did}`,
     `listening   ${status.listen.join(", ")}`,
-    `candidates  ${status.candidates.map(({ address, kind }) => `${address} (${kind})`).join(", ") || "none announced"}`,
+    `candidates  ${candidatesText(status)}`,
     `relay       ${relayText(status)}`,
     `peers       ${status.peers.length}`,
     ...status.peers.map(

@@ -24,7 +24,7 @@ const text = ({ known, knownTotal, sessions }: PeersStatus): string => {
   })
   const more = knownTotal - known.length
   return [
-    sessions.length === 0 ? "no sessions" : `sessions with ${sessions.length} members`,
+    `sessions: ${sessions.length}`,
     ...sessions.map(sessionText),
     ...(knownTotal === 0 ? [] : ["", `${knownTotal} more known, not connected`, ...others]),
     ...(more > 0 ? [`and ${more} more`] : [])

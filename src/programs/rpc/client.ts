@@ -43,6 +43,12 @@ const inTime = (socket: string) =>
     orElse: () => Effect.fail(new NodeNotAnswering({ socket, detail: `no answer within ${answerSecondsMax} s` }))
   })
 
+/** How a connection that was there ended, in words. */
+const lossText = (reason: RpcClientError.RpcClientError["reason"]): string | undefined => {
+  if (reason._tag === "SocketCloseError") return "it closed the connection"
+  return reason._tag === "SocketReadError" ? `it is silent or gone (${systemErrorText(reason.cause)})` : undefined
+}
+
 const connected = Effect.fnUntraced(function* <A, E, R>(
   dataDir: string,
   call: (client: Client, socket: string) => Effect.Effect<A, E | RpcClientError.RpcClientError, R>
@@ -62,10 +68,7 @@ const connected = Effect.fnUntraced(function* <A, E, R>(
         Effect.fail(
           reason._tag === "SocketOpenError"
             ? new NodeNotRunning({ dataDir, socket })
-            : new NodeNotAnswering({
-                socket,
-                detail: reason._tag === "SocketCloseError" ? "it closed the connection" : message
-              })
+            : new NodeNotAnswering({ socket, detail: lossText(reason) ?? message })
         )
     ),
     // The node ends what it was asked when it stops. An interruption of this command does not come by here.

@@ -193,7 +193,7 @@ describe("icn-node peers and network status", () => {
 
       const listed = only(yield* run("peers", [...at(a), "--json"]))
       assert.deepStrictEqual(Object.keys(listed), ["sessions", "known", "knownTotal"])
-      assert.include((yield* run("peers", at(a))).lines.join(), `sessions with 1 members\n${b.did.text}`)
+      assert.include((yield* run("peers", at(a))).lines.join(), `sessions: 1\n${b.did.text}`)
       assert.include((yield* run("network", ["status", ...at(a)])).lines.join(), `listening   ${where(a)}`)
     })
   )
