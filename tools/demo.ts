@@ -1,7 +1,8 @@
 /**
- * `npm run demo`: three nodes on this machine, as three processes of the built program, each with a directory of its own
- * under the system's temporary one. It does what three members would do at three terminals and says each command before
- * it is run; everything is stopped and removed at the end, however that comes. Fails when something does not happen.
+ * `npm run demo`: three nodes on this machine, as three processes of the built program, each with a directory of its
+ * own under the system's temporary one. It does what three members would do at three terminals and says each command
+ * before it is run; everything is stopped and removed at the end, however that comes. Fails when something does not
+ * happen.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { createHash, randomBytes } from "node:crypto"

@@ -1,6 +1,6 @@
 /**
- * The part of the catalogue of metrics (metrics.ts, through which it is used) about sessions with other members and what
- * they tell each other of their peers.
+ * The part of the catalogue of metrics (metrics.ts, through which it is used) about sessions with other members and
+ * what they tell each other of their peers.
  */
 
 /** As seen from this node. */

@@ -1,6 +1,6 @@
 /**
- * The `candidate_cleanup` actor: drops candidates that no longer hold, every `candidate_cleanup_interval_secs`. They are
- * never given out after their time anyway; this frees their place.
+ * The `candidate_cleanup` actor: drops candidates that no longer hold, every `candidate_cleanup_interval_secs`. They
+ * are never given out after their time anyway; this frees their place.
  */
 import { type Duration, Effect } from "effect"
 import { PeerBook } from "../services/PeerBook.ts"

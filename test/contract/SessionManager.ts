@@ -179,7 +179,7 @@ export const sessionContract = (name: string, { node, test }: SessionFixture) =>
             Effect.flatMap((exit) => Effect.sync(() => void outcomes.push(reasonOf(exit)?._tag ?? "end")))
           )
         )
-        yield* b.manager.handle("/test/fail/1", () => Effect.fail(new Error("the handler failed")))
+        yield* b.manager.handle("/test/fail/1", () => Effect.fail("the handler failed"))
         yield* knows(a, b)
         const write = Effect.fnUntraced(function* (ends: boolean) {
           const stream = yield* a.manager.open(b.did, "/test/read/1")

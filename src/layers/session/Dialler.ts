@@ -17,6 +17,7 @@ import {
   type Session,
   SessionClosed,
   type SessionError,
+  SessionLimitReached,
   WrongPeer
 } from "../../services/SessionManager.ts"
 import * as Settings from "./Settings.ts"
@@ -163,6 +164,10 @@ export const make = (parts: DiallerParts): Dialler => {
   })
 
   const attempt = Effect.fnUntraced(function* (did: Did) {
+    if (table.size >= settings.connectionsMax && table.get(did) === undefined) {
+      const reason = new SessionLimitReached({ what: "connections", max: settings.connectionsMax })
+      return yield* sessionError(did, reason)
+    }
     let addresses = yield* book.addresses(did)
     if (addresses.length === 0 && (yield* find(did))) addresses = yield* book.addresses(did)
     if (addresses.length === 0) return yield* sessionError(did, new PeerUnknown({}))

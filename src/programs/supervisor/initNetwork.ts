@@ -1,7 +1,7 @@
 /**
  * The network phase: sessions with other members, on the addresses of `listen_addr`, and the TURN relay when one is
- * configured. An address that cannot be listened on stops the start; a relay's server that does not answer only degrades
- * the node.
+ * configured. An address that cannot be listened on stops the start; a relay's server that does not answer only
+ * degrades the node.
  */
 import { Context, Effect, Layer, Option } from "effect"
 import * as PeerAddress from "../../domain/peerAddress.ts"

@@ -118,7 +118,7 @@ class Libp2pConnection implements WireConnection {
   }
 }
 
-/** Who answered instead of the member that was dialled, as the transports tell it; Noise does so in its message only. */
+/** Who answered instead of the member that was dialled; Noise tells it in its message only. */
 const otherPeer = (error: unknown): string | undefined => {
   if (!(error instanceof Error)) return undefined
   if (error.name === "WrongPeerError" && "found" in error) return String(error.found)

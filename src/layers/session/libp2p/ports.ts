@@ -1,5 +1,6 @@
 /**
- * A free port for QUIC and TCP together: port 0 gives each of them another one, so one is looked for that both can have.
+ * A free port for QUIC and TCP together: port 0 gives each of them another one, so one is looked for that both can
+ * have.
  */
 import { Effect } from "effect"
 import { createSocket } from "node:dgram"
