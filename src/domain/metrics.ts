@@ -115,6 +115,7 @@ export const actors = [
   "metrics_update",
   "node_profiles",
   "rpc_server",
+  "session_log",
   "turn"
 ] as const
 export type Actor = (typeof actors)[number]

@@ -92,7 +92,7 @@ describe("supervisor", () => {
         assert.strictEqual(yield* one.metrics.value(supervisorStartupPhases, { phase }), 1)
       }
       assert.strictEqual((yield* one.health.report).state, "running")
-      assert.strictEqual(yield* one.metrics.value(systemActorsActive, {}), 6)
+      assert.strictEqual(yield* one.metrics.value(systemActorsActive, {}), 7)
     })
   )
 

@@ -19,6 +19,7 @@ import { candidateAnnounce } from "../candidateAnnounce.ts"
 import { candidateCleanup } from "../candidateCleanup.ts"
 import { mdnsDiscovery } from "../mdnsDiscovery.ts"
 import { makeNodeProfiles } from "../nodeProfiles.ts"
+import { sessionLog } from "../sessionLog.ts"
 import { turnRelay } from "../turnRelay.ts"
 import type { Actors } from "./actors.ts"
 import type { Registry } from "./registry.ts"
@@ -63,6 +64,7 @@ export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registr
   yield* actors.spawn("candidate_cleanup", (ready) =>
     candidateCleanup(candidateCleanupInterval)(ready).pipe(Effect.provideContext(network))
   )
+  yield* actors.spawn("session_log", (ready) => sessionLog(ready).pipe(Effect.provideContext(network)))
   yield* actors.spawn("candidate_announce", (ready) => candidateAnnounce(ready).pipe(Effect.provideContext(network)))
   const profiles = yield* makeNodeProfiles({ self: { startedAt: registry.facts().startedAtMillis } }).pipe(
     Effect.provideContext(network)
