@@ -4,7 +4,7 @@
  */
 import { assert } from "@effect/vitest"
 import { Effect, Result, Schedule, type Scope } from "effect"
-import { mkdirSync, readFileSync } from "node:fs"
+import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import type { Did } from "../../src/domain/did.ts"
 import { parse, type PeerUri } from "../../src/domain/peerAddress.ts"
@@ -202,17 +202,3 @@ export const assertNoDefects = (members: ReadonlyArray<Member>): void => {
     assert.deepStrictEqual(alarming, [], `${name} wrote of a defect`)
   }
 }
-
-/** Waits until a member's file of members met names all the others. */
-export const untilBookKnows = (member: Member, others: ReadonlyArray<Member>) =>
-  until(
-    Effect.sync(() => {
-      try {
-        return readFileSync(join(member.dataDir, "peers.json"), "utf8")
-      } catch {
-        return "" // It has not been written yet.
-      }
-    }),
-    (text) => others.every(({ did }) => text.includes(did.text)),
-    `peers.json of ${member.name} with all others`
-  )

@@ -13,7 +13,6 @@ import {
   startMember,
   startMesh,
   until,
-  untilBookKnows,
   untilMesh
 } from "./mesh.ts"
 
@@ -56,7 +55,6 @@ layer(Mesh.layer, { excludeTestServices: true, timeout: "60 seconds" })("five no
         const victim = members[number]
         if (victim === undefined) return assert.fail("no such member")
         const survivors = members.filter((member) => member !== victim)
-        yield* untilBookKnows(victim, survivors)
         const before = yield* opened(survivors)
         const since = performance.now()
         yield* kill(victim)
@@ -79,7 +77,6 @@ layer(Mesh.layer, { excludeTestServices: true, timeout: "60 seconds" })("five no
       Effect.gen(function* () {
         const [bootstrap, restarted, ...others] = (yield* Mesh).members
         if (bootstrap === undefined || restarted === undefined) return assert.fail("no members")
-        yield* untilBookKnows(restarted, others)
         yield* kill(bootstrap)
         yield* kill(restarted)
         const again = yield* revive(restarted)

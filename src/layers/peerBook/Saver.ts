@@ -1,15 +1,15 @@
 /**
- * Writes something down a while after it changed, so that many changes cost one write, and once more at the end. What
- * is equal to the last writing is not written again.
+ * Writes something down when it changes, and what changes soon after that together, so that many changes cost few
+ * writes; and once more at the end. What is equal to the last writing is not written again.
  */
 import { Effect, type Latch, type Scope } from "effect"
 import { report } from "../../services/Metrics.ts"
 
 /**
- * From a change to the writing: what a crash may cost, against how often a disk is made to work. A node that others
- * bootstrap from is found again at once only by those that it finds in its file.
+ * From one writing to the next: what a crash may cost, against how often a disk is made to work. The first change does
+ * not wait: a node that others bootstrap from, killed and started again, needs one member in its file to find them all.
  */
-export const saveDelayMillis = 1000
+export const saveIntervalMillis = 1000
 /** After a failed attempt, which will mostly fail again: a disk that is full. */
 export const saveRetryMillis = 60_000
 
@@ -34,13 +34,13 @@ export const run = Effect.fnUntraced(function* <E>(
   }).pipe(Effect.uninterruptible)
   const round = Effect.gen(function* () {
     yield* touched.await
-    yield* Effect.sleep(saveDelayMillis)
     yield* save.pipe(
       Effect.catchCause((cause) => {
         touched.openUnsafe()
         return report("peer_book", cause).pipe(Effect.andThen(Effect.sleep(saveRetryMillis)))
       })
     )
+    yield* Effect.sleep(saveIntervalMillis)
   })
   // Before the fiber, so that it is over when the last save begins.
   yield* Effect.addFinalizer(() => save.pipe(Effect.catchCause((cause) => report("peer_book", cause))))

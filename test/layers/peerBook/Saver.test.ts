@@ -47,23 +47,23 @@ const change = (setup: Setup, text: string): void => {
 }
 
 describe("Saver", () => {
-  it.effect("writes many changes once, after a while", () =>
+  it.effect("writes the first change at once, and many that follow soon once", () =>
     Effect.gen(function* () {
       const setup = yield* setUp
       for (const text of ["b", "c", "d"]) {
         change(setup, text)
-        yield* TestClock.adjust(Saver.saveDelayMillis / 4)
+        yield* TestClock.adjust(Saver.saveIntervalMillis / 4)
+        assert.deepStrictEqual(setup.written, ["b"])
       }
-      assert.deepStrictEqual(setup.written, [])
-      yield* TestClock.adjust(Saver.saveDelayMillis / 4)
-      assert.deepStrictEqual(setup.written, ["d"])
-      yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(setup.written, ["d"])
-      change(setup, "e")
-      yield* TestClock.adjust(Saver.saveDelayMillis - 1)
-      assert.deepStrictEqual(setup.written, ["d"])
+      yield* TestClock.adjust(Saver.saveIntervalMillis / 4 - 1)
+      assert.deepStrictEqual(setup.written, ["b"])
       yield* TestClock.adjust(1)
-      assert.deepStrictEqual(setup.written, ["d", "e"])
+      assert.deepStrictEqual(setup.written, ["b", "d"])
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(setup.written, ["b", "d"])
+      change(setup, "e")
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(setup.written, ["b", "d", "e"])
     })
   )
 
@@ -72,10 +72,10 @@ describe("Saver", () => {
       const setup = yield* setUp
       for (let tick = 1; tick <= 100; tick++) {
         change(setup, String(tick))
-        yield* TestClock.adjust(Saver.saveDelayMillis / 10)
+        yield* TestClock.adjust(Saver.saveIntervalMillis / 10)
       }
-      assert.isAtMost(setup.written.length, 10)
-      assert.isAtLeast(setup.written.length, 9)
+      assert.isAtMost(setup.written.length, 11)
+      assert.isAtLeast(setup.written.length, 10)
     })
   )
 
@@ -104,7 +104,7 @@ describe("Saver", () => {
       const gate = yield* Deferred.make<void>()
       setup.problem = Deferred.await(gate)
       change(setup, "b")
-      yield* TestClock.adjust(Saver.saveDelayMillis)
+      yield* TestClock.adjust(Saver.saveIntervalMillis)
       change(setup, "c")
       const closing = yield* Scope.close(setup.scope, Exit.void).pipe(Effect.forkChild({ startImmediately: true }))
       yield* TestClock.adjust("1 minute")
@@ -123,14 +123,14 @@ describe("Saver", () => {
       const failures = metrics.value(supervisorErrors, { operation: "peer_book" })
       setup.problem = Effect.suspend(() => Effect.fail(new DiskFull({ message: "no space left" })))
       change(setup, "b")
-      yield* TestClock.adjust(Saver.saveDelayMillis)
+      yield* TestClock.adjust(Saver.saveIntervalMillis)
       assert.strictEqual(yield* failures, 1)
-      yield* TestClock.adjust(Saver.saveRetryMillis)
+      yield* TestClock.adjust(Saver.saveRetryMillis - 1)
       assert.strictEqual(yield* failures, 1)
-      yield* TestClock.adjust(Saver.saveDelayMillis)
+      yield* TestClock.adjust(1)
       assert.strictEqual(yield* failures, 2)
       setup.problem = Effect.void
-      yield* TestClock.adjust(Saver.saveRetryMillis + Saver.saveDelayMillis)
+      yield* TestClock.adjust(Saver.saveRetryMillis + Saver.saveIntervalMillis)
       assert.deepStrictEqual(setup.written, ["b"])
       setup.problem = Effect.suspend(() => Effect.fail(new DiskFull({ message: "no space left" })))
       change(setup, "c")
