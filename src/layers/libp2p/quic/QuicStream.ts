@@ -1,16 +1,17 @@
 /**
  * One QUIC stream. Reading stops while the reader is paused or absent, so that flow control holds the sender; a reset
- * is told as a reset and a lost connection as an error, neither as an end. Written bytes are not copied here: as with
- * every libp2p stream, who sends a buffer gives it away.
+ * is told as a reset and a lost connection as an error, neither as an end. A written buffer is not copied: as with
+ * every libp2p stream, who sends it gives it away.
  */
 import { AbstractStream, type AbstractStreamInit, type SendResult } from "@libp2p/utils"
 import type { Uint8ArrayList } from "uint8arraylist"
+import { joined, joinedBytesMax } from "./joined.ts"
 import { type NativeStream, streamFailure } from "./native.ts"
 
 /** Bytes read at once: a call of the native half costs the same for 64 KiB as for 4, which is four times slower. */
 export const readBytesMax = 65_536
 /** Bytes written at once: enough to keep the sender busy while the next part of a long list is put together. */
-export const writeBytesMax = 262_144
+export const writeBytesMax = joinedBytesMax
 /** What may still come after `closeRead` before the sender is told to stop: often its end is near. */
 export const discardBytesMax = 1_048_576
 
@@ -36,8 +37,10 @@ export class QuicStream extends AbstractStream {
   }
 
   override sendData(data: Uint8ArrayList): SendResult {
+    const { bytes, release } = joined(data)
     this.#native
-      .write(data.subarray())
+      .write(bytes)
+      .finally(release)
       .then(() => this.#written())
       .catch((error: unknown) => this.#writeFailed(error))
     return { sentBytes: data.byteLength, canSendMore: false }
