@@ -4,8 +4,8 @@ import type { NativeOptions } from "./native.ts"
 export interface QuicOptions {
   /**
    * How many handshakes with a listener may hang before good dials have to wait. Each hanging one is there for
-   * `maxIdleTimeout`, and at least for three seconds, and costs about 40 KB; a dial that waited for so long is lost, too.
-   * Whoever can send packets can make handshakes hang, so this is one limit of several.
+   * `maxIdleTimeout`, and at least for three seconds, and costs about 40 KB; a dial that waited for so long is lost,
+   * too. Whoever can send packets can make handshakes hang, so this is one limit of several.
    */
   readonly acceptLoops: number
   /** Milliseconds without a packet after which a connection, or a handshake, is lost. */
