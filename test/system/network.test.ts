@@ -46,7 +46,7 @@ const revive = Effect.fnUntraced(function* (victim: Member) {
 const opened = (members: ReadonlyArray<Member>) =>
   Effect.forEach(members, (member) => metric(member, "icn_network_connections_total"))
 
-layer(Mesh.layer, { excludeTestServices: true, timeout: "60 seconds" })("five nodes with one bootstrap node", (it) => {
+layer(Mesh.layer, { excludeTestServices: true, timeout: "2 minutes" })("five nodes with one bootstrap node", (it) => {
   it.effect.each([0, 1, 2, 3, 4])(
     "are a full mesh again after kill -9 and restart of member %i, and the others keep their sessions",
     (number) =>

@@ -96,7 +96,7 @@ const dialMillis = Effect.fnUntraced(function* ({ peer: { address, did } }: Memb
   return (yield* Clock.currentTimeMillis) - started
 })
 
-layer(Mesh.layer, { excludeTestServices: true, timeout: "60 seconds" })("five nodes under attack", (it) => {
+layer(Mesh.layer, { excludeTestServices: true, timeout: "2 minutes" })("five nodes under attack", (it) => {
   it.effect.each(["quic", "tcp"] as const)(
     "take a good dial over %s within a second beside 16 silent connections and 16 replayed Initials",
     (transport) =>
