@@ -33,15 +33,15 @@ export const make = Effect.fnUntraced(function* (options: Libp2pSessionOptions =
   const { gossip = {}, handshakesMax = 256, listen = loopback, transports = both, ...sessionOptions } = options
   const identity = yield* Identity
   const gate = new Libp2pWire.Gate()
-  const { components, gossipsub, node } = yield* makeNode(identity, {
+  const made = yield* makeNode(identity, {
     connectionsMax: options.connectionsMax ?? defaults.connectionsMax,
     handshakesMax,
     gossip,
     transports,
     gater: gate.gater
   }).pipe(Effect.mapError(({ detail }) => new SessionListenFailed({ address: "libp2p", detail })))
-  const manager = yield* makeManager(Libp2pWire.make({ node, components, gate, listen, transports }), sessionOptions)
-  return Context.make(SessionManager, manager).pipe(Context.add(Libp2pNode, { node, gossipsub }))
+  const manager = yield* makeManager(Libp2pWire.make({ ...made, gate, listen }), sessionOptions)
+  return Context.make(SessionManager, manager).pipe(Context.add(Libp2pNode, made))
 })
 
 /** Listens, and stays connected until the scope closes. */

@@ -67,17 +67,36 @@ const load = Effect.promise(() =>
 
 const loadTcp = Effect.promise(() => import("@libp2p/tcp"))
 const loadQuic = Effect.promise(() => import("./quic/QuicTransport.ts"))
+const loadNativeQuic = Effect.tryPromise({
+  try: async () => (await import("./quic/native.ts")).loadNative(),
+  catch: (error) => new Libp2pFailed({ detail: systemErrorText(error) })
+})
+
+/** The wanted transports that this platform has: QUIC needs a binary, and a node without one goes on over TCP. */
+export const availableTransports = Effect.fnUntraced(function* (
+  wanted: ReadonlyArray<"quic" | "tcp">,
+  native: Effect.Effect<unknown, Libp2pFailed> = loadNativeQuic
+) {
+  if (!wanted.includes("quic")) return wanted
+  const missing = yield* Effect.flip(native).pipe(Effect.orElseSucceed(() => undefined))
+  if (missing === undefined) return wanted
+  const others = wanted.filter((transport) => transport !== "quic")
+  if (others.length === 0) return yield* missing
+  yield* Effect.logWarning(`${missing.detail}; sessions go over TCP alone`)
+  return others
+})
 
 /** A node that has not started yet, with its inside. */
 export const make = Effect.fnUntraced(function* (identity: Identity["Service"], options: Libp2pOptions) {
   const [{ createLibp2p }, { privateKeyFromRaw }, { identify }, { noise }, { yamux }, { gossipsubFactory }] =
     yield* load
+  const available = yield* availableTransports(options.transports)
   const transports: Array<(components: Components) => Transport> = []
-  if (options.transports.includes("quic")) {
+  if (available.includes("quic")) {
     const { quic } = yield* loadQuic
     transports.push(quic({ acceptLoops: options.handshakesMax, maxIdleTimeout: idleMillisMax }))
   }
-  if (options.transports.includes("tcp")) {
+  if (available.includes("tcp")) {
     const { tcp } = yield* loadTcp
     transports.push(
       tcp({ inboundSocketInactivityTimeout: idleMillisMax, outboundSocketInactivityTimeout: idleMillisMax })
@@ -126,5 +145,5 @@ export const make = Effect.fnUntraced(function* (identity: Identity["Service"], 
   })
   const { components } = inside
   if (components === undefined) return yield* new Libp2pFailed({ detail: "libp2p made no services" })
-  return { node, components, gossipsub: node.services.gossipsub }
+  return { node, components, gossipsub: node.services.gossipsub, transports: available }
 })

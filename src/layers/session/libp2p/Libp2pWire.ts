@@ -206,6 +206,8 @@ export const make = ({ components, gate, listen, node, transports }: Libp2pWireP
   const connections = new Map<Connection, Libp2pConnection>()
 
   const onOpen = (handlers: WireHandlers, connection: Connection): void => {
+    // libp2p also tells of one that broke while it was made, and then says no more of it.
+    if (connection.status !== "open") return
     const did = didOf(connection.remotePeer)
     const remote = transportAddressOf(connection.remoteAddr)
     if (did === undefined || remote === undefined) return connection.abort(new Error("not a member's connection"))
