@@ -2,11 +2,12 @@
  * Streams of frames between members: opening them, serving protocols, and the limits on both. A handler runs for each
  * stream that a member opens; when it is done the stream is ended, when it fails the stream is reset.
  */
-import { Cause, Deferred, Effect, Exit, FiberSet, type Scope, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, FiberSet, type Scope, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
 import * as Metric from "../../domain/metrics.ts"
+import * as TokenBucket from "../../domain/tokenBucket.ts"
 import { controlProtocol } from "../../protocol/sessionControl.ts"
-import { type MetricsShape, report } from "../../services/Metrics.ts"
+import { Metrics, type MetricsShape, report } from "../../services/Metrics.ts"
 import {
   ProtocolUnsupported,
   SessionClosed,
@@ -21,6 +22,9 @@ import * as FrameStream from "./FrameStream.ts"
 import * as Settings from "./Settings.ts"
 import { sessionError, type Table } from "./Table.ts"
 import type { Wire, WireConnection, WireStream, WireStreamFailed } from "./Wire.ts"
+
+/** Failures of handlers that are logged: a member can cause as many as it likes, and must not fill the disk. */
+const failuresLogged = { ratePerSecond: 1, burst: 20 }
 
 /** What a served protocol does with a new stream. */
 type Serve = (stream: FrameStream.FrameStream) => void
@@ -78,18 +82,33 @@ const isOfStream = (stream: FrameStream.FrameStream, cause: Cause.Cause<unknown>
  * Runs a handler to its end, and then ends or resets the stream. What the other side still sends is read and dropped,
  * or it would wait for room for ever.
  */
-const serveOne = <E, R>(handler: StreamHandler<E, R>, stream: FrameStream.FrameStream): Effect.Effect<void, never, R> =>
+const serveOne = <E, R>(
+  handler: StreamHandler<E, R>,
+  stream: FrameStream.FrameStream,
+  tell: (cause: Cause.Cause<unknown>) => Effect.Effect<void>
+): Effect.Effect<void, never, R> =>
   Effect.andThen(handler(stream), stream.end).pipe(
     Effect.andThen(Effect.ignore(Stream.runDrain(stream.frames))),
     Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : stream.reset)),
     Effect.catchCause((cause) =>
-      isOfStream(stream, cause) ? Effect.logDebug("the stream was cut", cause) : report("session_handler", cause)
+      isOfStream(stream, cause) ? Effect.logDebug("the stream was cut", cause) : tell(cause)
     ),
     Effect.annotateLogs({ peer: stream.peer.text, protocol: stream.protocol })
   )
 
 export const make = ({ metrics, settings, table, traffic, wire }: StreamsParts): Streams => {
   const served = new Map<string, Serve>()
+  let logBucket: TokenBucket.TokenBucket | undefined
+
+  /** A failed handler: always counted, and logged as long as it is not a flood. */
+  const tell = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
+    const now = yield* Clock.currentTimeMillis
+    const taken = TokenBucket.take(failuresLogged, logBucket ?? TokenBucket.full(failuresLogged, now), now, 1)
+    logBucket = taken.bucket
+    if (!taken.admitted) return yield* metrics.errorInc("session_handler")
+    // Wherever the handler was given from, it is this node's figure.
+    yield* Effect.provideService(report("session_handler", cause), Metrics, metrics)
+  })
 
   const observe = (entry: Entry, closed: () => void): FrameStream.FrameStreamObserver => ({
     received: (bytes) => {
@@ -167,7 +186,7 @@ export const make = ({ metrics, settings, table, traffic, wire }: StreamsParts):
           if (served.has(protocol) || protocol === controlProtocol) {
             return Effect.fail(sessionError(self, new SessionLimitReached({ what: "handlers", max: 1 })))
           }
-          served.set(protocol, (stream) => void run(serveOne(handler, stream)))
+          served.set(protocol, (stream) => void run(serveOne(handler, stream, tell)))
           return Effect.void
         }),
         () => Effect.sync(() => void served.delete(protocol))

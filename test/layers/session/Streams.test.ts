@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { supervisorErrors } from "../../../src/domain/metrics.ts"
 import { make as makeNetwork } from "../../../src/layers/session/memory/Network.ts"
 import type { SessionOptions } from "../../../src/layers/session/Settings.ts"
 import { bytes, echo, failure } from "../../contract/SessionManager.ts"
@@ -137,6 +138,24 @@ describe("a handler", () => {
       assert.deepStrictEqual(reasons, ["SessionClosed"])
       yield* within(1000, b.manager.close(a.did))
       assert.deepStrictEqual(reasons, ["SessionClosed", "SessionClosed"])
+    })
+  )
+
+  it.effect("counts every failure of a handler, and logs no flood of them", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* couple()
+      const lines: Array<string> = []
+      const capture = Logger.make(({ message }) => void lines.push(String(message)))
+      yield* b.manager
+        .handle(protocol, () => Effect.fail({ detail: "garbage" }))
+        .pipe(Effect.provide(Logger.layer([capture])))
+      const failOnce = Effect.scoped(
+        Effect.flatMap(a.manager.open(b.did, protocol), (stream) => failure(stream.receive))
+      )
+      for (let round = 0; round < 30; round++) yield* within(50, failOnce)
+      assert.strictEqual(yield* b.metrics.value(supervisorErrors, { operation: "session_handler" }), 30)
+      assert.isAtLeast(lines.length, 20)
+      assert.isAtMost(lines.length, 22)
     })
   )
 })
