@@ -91,9 +91,9 @@ const limits = {
     maximum: 4096
   }),
   handshakes_max: integer({
-    doc: "Incoming connections that may be in their handshake at once.",
+    doc: "Incoming connections that may be in their handshake at once; more cost a little of every round trip.",
     unit: "handshakes",
-    default: 256,
+    default: 64,
     minimum: 1,
     maximum: 1024
   }),

@@ -19,7 +19,7 @@ export { Libp2pNode, type SessionOptions }
 export interface Libp2pSessionOptions extends SessionOptions {
   /** Where to listen, QUIC and TCP on the same port; port 0 takes a free one. Loopback and a free port unless given. */
   readonly listen?: ReadonlyArray<TransportAddress>
-  /** Incoming handshakes at once; 256 unless given. */
+  /** Incoming handshakes at once, which is also how many QUIC accept loops run; 64 unless given. */
   readonly handshakesMax?: number
   readonly gossip?: GossipsubOptions
   /** Which transports to offer and to dial with, QUIC first; both unless given. */
@@ -30,7 +30,7 @@ const both = ["quic", "tcp"] as const
 const loopback: ReadonlyArray<TransportAddress> = [{ host: "127.0.0.1", port: 0 }]
 
 export const make = Effect.fnUntraced(function* (options: Libp2pSessionOptions = {}) {
-  const { gossip = {}, handshakesMax = 256, listen = loopback, transports = both, ...sessionOptions } = options
+  const { gossip = {}, handshakesMax = 64, listen = loopback, transports = both, ...sessionOptions } = options
   const identity = yield* Identity
   const gate = new Libp2pWire.Gate()
   const made = yield* makeNode(identity, {
