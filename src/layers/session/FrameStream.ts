@@ -3,7 +3,7 @@
  * both ways. A reader that falls behind makes the transport hold back the other side; a writer waits for room. At most
  * `unreadBytesMax` and one transport chunk wait to be read, and the transport's own buffer to be written.
  */
-import { Deferred, Effect, Option, Result, Semaphore, Stream } from "effect"
+import { Deferred, Effect, MutableList, Option, Result, Semaphore, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { end as endFrame, frameBytesMax, type FrameProblem, FrameReader, header } from "../../protocol/frames.ts"
 import {
@@ -50,7 +50,8 @@ class State implements FrameStream {
   readonly #wire: WireStream
   readonly #observer: FrameStreamObserver
   readonly #reader = new FrameReader()
-  readonly #queue: Array<Uint8Array> = []
+  /** Its cost to take one does not grow with what waits: one chunk may hold half a million of the shortest frames. */
+  readonly #queue = MutableList.make<Uint8Array>()
   readonly #turns = Semaphore.makeUnsafe(1)
   #unread = 0
   #paused = false
@@ -156,8 +157,8 @@ class State implements FrameStream {
   })
 
   #take(): Uint8Array | undefined {
-    const frame = this.#queue.shift()
-    if (frame === undefined) return undefined
+    const frame = MutableList.take(this.#queue)
+    if (frame === MutableList.Empty) return undefined
     this.#unread -= frame.length
     if (this.#paused && this.#unread <= unreadBytesResume && this.#queue.length <= framesUnreadResume) {
       this.#paused = false
@@ -171,7 +172,7 @@ class State implements FrameStream {
     const read = this.#reader.push(bytes)
     const { frames } = Result.isSuccess(read) ? read.success : read.failure
     for (const frame of frames) {
-      this.#queue.push(frame)
+      MutableList.append(this.#queue, frame)
       this.#unread += frame.length
       this.#observer.received(frame.length)
     }

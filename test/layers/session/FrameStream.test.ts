@@ -112,6 +112,21 @@ describe("reading", () => {
     })
   )
 
+  it.effect("takes the same time for each of very many short frames that arrive at once", () =>
+    Effect.gen(function* () {
+      const { stream, wire } = scripted()
+      const count = 100_000
+      wire.arrive(new Uint8Array(4 * count))
+      const before = process.cpuUsage()
+      let read = 0
+      // Stops long before the end where each frame moves all that follow.
+      while (read < count && process.cpuUsage(before).user < 4_000_000) {
+        if (Option.isSome(yield* stream.receive)) read++
+      }
+      assert.strictEqual(read, count)
+    })
+  )
+
   it.effect("loses no frame to a receive that is interrupted", () =>
     Effect.gen(function* () {
       const { stream, wire } = scripted()
