@@ -3,7 +3,7 @@
  * dialled by themselves, and dialled again with growing pauses for as long as they are away. A change of this machine's
  * addresses ends the pauses at once and has every session checked.
  */
-import { Deferred, Effect, Exit, FiberMap, Option, PubSub, Random, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, FiberMap, Option, PubSub, Random, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { formatAddress } from "../../domain/peerAddress.ts"
 import { goesOn, redialDelay } from "../../domain/redialPolicy.ts"
@@ -27,6 +27,25 @@ export interface UpkeepParts {
   readonly settings: SessionSettings
   readonly dial: (did: Did) => Effect.Effect<Session, SessionError>
   readonly events: PubSub.PubSub<SessionEvent>
+}
+
+/** What keeps a bootstrap peer away is told again after this while it lasts. */
+const tellAgainMillis = 600_000
+/** Failures in a row before an absent bootstrap peer is told of: one that restarts is back by then. */
+const absentFailuresMin = 3
+
+/** Tells the operator why a bootstrap peer is not there, each reason once in a while; a wrong DID at once. */
+const bootstrapTeller = () => {
+  const toldAtMillis = new Map<string, number>()
+  return Effect.fnUntraced(function* ({ message, reason: { _tag: tag } }: SessionError, failures: number) {
+    if (tag !== "WrongPeer" && failures < absentFailuresMin) return yield* Effect.logDebug(message)
+    const now = yield* Clock.currentTimeMillis
+    if (now - (toldAtMillis.get(tag) ?? Number.NEGATIVE_INFINITY) < tellAgainMillis) {
+      return yield* Effect.logDebug(message)
+    }
+    toldAtMillis.set(tag, now)
+    yield* Effect.logWarning(`no session with a bootstrap peer, trying on: ${message}`)
+  })
 }
 
 /** What stopped by a defect goes on after this. */
@@ -63,6 +82,7 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
 
   const keep = Effect.fnUntraced(function* (did: Did) {
     let failures = 0
+    const tell = configured.has(did.text) ? bootstrapTeller() : ({ message }: SessionError) => Effect.logDebug(message)
     while (true) {
       const session = yield* Effect.exit(dial(did))
       if (Exit.isSuccess(session)) {
@@ -71,7 +91,7 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
       } else {
         failures++
         const error = Option.getOrUndefined(Exit.findErrorOption(session))
-        if (error !== undefined) yield* Effect.logDebug(error.message)
+        if (error !== undefined) yield* tell(error, failures)
         else yield* report("session_upkeep", session.cause)
         if (!goesOn(settings.redial, failures, configured.has(did.text))) return
       }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Option, Stream } from "effect"
+import { Clock, Effect, Fiber, Logger, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { supervisorErrors } from "../../../src/domain/metrics.ts"
 import { make as makeNetwork } from "../../../src/layers/session/memory/Network.ts"
@@ -60,6 +60,46 @@ describe("staying connected", () => {
       }
     })
   )
+
+  it.effect("warns of another member at a bootstrap address at once and every ten minutes, by both DIDs", () => {
+    const warnings: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      if (logLevel === "Warn") warnings.push(String(message))
+    })
+    return Effect.gen(function* () {
+      const network = yield* makeNetwork()
+      const other = yield* makeSessionNode(network, { ...passive, number: 3, host: there })
+      const wanted = { did: didNumber(2), address: other.uri.address }
+      yield* makeSessionNode(network, { ...passive, number: 1, host: here, bootstrapPeers: [wanted] })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(warnings.length, 1)
+      assert.include(warnings[0], wanted.did.text)
+      assert.include(warnings[0], other.did.text)
+      assert.include(warnings[0], there)
+      yield* TestClock.adjust("9 minutes")
+      assert.strictEqual(warnings.length, 1)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(warnings.length, 2)
+    }).pipe(Effect.provide(Logger.layer([logger])))
+  })
+
+  it.effect("warns of a bootstrap peer that stays away, but not of one that restarts, nor of others", () => {
+    const warnings: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      if (logLevel === "Warn") warnings.push(String(message))
+    })
+    return Effect.gen(function* () {
+      const network = yield* makeNetwork()
+      const bootstrapPeers = [uriOf(2, there)]
+      const node = yield* makeSessionNode(network, { number: 1, host: here, chance: 0, bootstrapPeers })
+      yield* node.book.learn(didNumber(3), [uriOf(3, elsewhere).address], "exchange")
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(warnings, [])
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(warnings.length, 1)
+      assert.include(warnings[0], didNumber(2).text)
+    }).pipe(Effect.provide(Logger.layer([logger])))
+  })
 
   it.effect("comes back within a second of a lost session, and connects as soon as the peer is there", () =>
     Effect.gen(function* () {
