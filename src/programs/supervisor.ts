@@ -16,7 +16,7 @@ import { type NetworkParts, startNetwork } from "./supervisor/initNetwork.ts"
 import { startRpc } from "./supervisor/initRpc.ts"
 import * as Registry from "./supervisor/registry.ts"
 import { shutdown } from "./supervisor/shutdown.ts"
-import { phase, type StartupFailed } from "./supervisor/startup.ts"
+import { attempt, phase, type StartupFailed } from "./supervisor/startup.ts"
 
 export type { NodeEvent } from "./supervisor/registry.ts"
 export { StartupFailed } from "./supervisor/startup.ts"
@@ -68,6 +68,8 @@ const startParts = Effect.fnUntraced(function* (
   scope: Scope.Scope
 ) {
   const config = yield* NodeConfig
+  // Told here and not by the phase itself, so that its line is logged as the configuration wants logs.
+  yield* registry.completed("config", config.source)
   for (const { key, problem } of config.warnings) yield* Effect.logWarning(`${key}: ${problem}`)
   const actors = yield* Actors.make(restartPolicyOf(config), scope)
 
@@ -90,12 +92,7 @@ const startParts = Effect.fnUntraced(function* (
 
 const run = Effect.fnUntraced(function* (subsystems: Subsystems, registry: Registry.Registry, frame: Frame) {
   yield* registry.setState("starting")
-  const context = yield* phase(
-    registry,
-    "config",
-    readConfig(subsystems),
-    (context) => Context.get(context, NodeConfig).source
-  )
+  const context = yield* attempt("config", readConfig(subsystems))
   frame.shutdownTimeout = Context.get(context, NodeConfig).values.supervisor.shutdownTimeout
   frame.context = context
   yield* startParts(subsystems, registry, frame.scope).pipe(

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Duration, Effect, Fiber, Layer, Redacted, Ref, Stream } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Redacted, Ref, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import {
   supervisorErrors,
@@ -51,6 +51,7 @@ const node = Effect.fnUntraced(function* (
   const run = supervise(subsystems, { onEvent: (event) => Ref.update(events, (all) => [...all, event]) })
   return {
     run,
+    subsystems,
     events,
     dataDir,
     metrics: Context.get(observability, Metrics),
@@ -93,6 +94,26 @@ describe("supervisor", () => {
       }
       assert.strictEqual((yield* one.health.report).state, "running")
       assert.strictEqual(yield* one.metrics.value(systemActorsActive, {}), 7)
+    })
+  )
+
+  it.effect("tells of every phase with the loggers that the configuration wants, its own included", () =>
+    Effect.gen(function* () {
+      const levels = yield* Ref.make<ReadonlyArray<string>>([])
+      const { subsystems } = yield* node({ telemetry: Layer.succeed(References.MinimumLogLevel, "Error") })
+      const running = yield* Deferred.make<void>()
+      const onEvent = Effect.fnUntraced(function* (event: NodeEvent) {
+        const level = yield* References.MinimumLogLevel
+        if (event._tag === "PhaseCompleted") yield* Ref.update(levels, (all) => [...all, `${event.phase} ${level}`])
+        if (event._tag === "Running") yield* Deferred.succeed(running, undefined)
+      })
+      yield* Effect.forkScoped(supervise(subsystems, { onEvent }))
+      yield* Deferred.await(running)
+      const phases = ["config", "metrics", "identity", "network", "rpc", "running"]
+      assert.deepStrictEqual(
+        yield* Ref.get(levels),
+        phases.map((phase) => `${phase} Error`)
+      )
     })
   )
 

@@ -29,15 +29,12 @@ const operations: Readonly<Record<StartupPhase, Operation>> = {
   running: "startup"
 }
 
-/** Runs a required phase; `detail` turns its result into the readable half of the phase's line. */
-export const phase = <A, E, R>(
-  registry: Registry,
+/** Runs the body of a required phase; its failure is counted and ends the start. */
+export const attempt = <A, E, R>(
   name: StartupPhase,
-  body: Effect.Effect<A, E, R>,
-  detail: (result: A) => string
+  body: Effect.Effect<A, E, R>
 ): Effect.Effect<A, StartupFailed, R> =>
   body.pipe(
-    Effect.tap((result) => registry.completed(name, detail(result))),
     Effect.withSpan(`startup.${name}`),
     Effect.catchCause(
       Effect.fnUntraced(function* (cause) {
@@ -47,4 +44,16 @@ export const phase = <A, E, R>(
         return yield* new StartupFailed({ phase: name, cause: Cause.squash(cause) })
       })
     )
+  )
+
+/** Runs a required phase; `detail` turns its result into the readable half of the phase's line. */
+export const phase = <A, E, R>(
+  registry: Registry,
+  name: StartupPhase,
+  body: Effect.Effect<A, E, R>,
+  detail: (result: A) => string
+): Effect.Effect<A, StartupFailed, R> =>
+  attempt(
+    name,
+    Effect.tap(body, (result) => registry.completed(name, detail(result)))
   )
