@@ -184,6 +184,12 @@ export interface Libp2pWireParts {
   readonly transports: ReadonlyArray<"quic" | "tcp">
 }
 
+/** The reason in libp2p's page of advice and stack traces, which has a line for the one address that was asked for. */
+const listenFailure = (error: unknown): string => {
+  const text = systemErrorText(error)
+  return /^ *\/\S+: (?:\w+: )?(?:cannot listen on .*?, UDP port \d+: )?(.+)$/m.exec(text)?.[1] ?? text
+}
+
 const listenOn = Effect.fnUntraced(function* (
   components: Libp2pInside,
   wanted: TransportAddress,
@@ -196,7 +202,7 @@ const listenOn = Effect.fnUntraced(function* (
       catch: (error) =>
         new SessionListenFailed({
           address: `${format({ ...address, port })} (${transport})`,
-          detail: systemErrorText(error)
+          detail: listenFailure(error)
         })
     })
   for (const transport of transports) yield* start(transport, address.port)
