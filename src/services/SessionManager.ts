@@ -75,8 +75,13 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
   peer: Schema.String,
   reason: SessionErrorReason
 }) {
+  /** What went wrong, for where the member is named already. */
+  get problem(): string {
+    return describe(this.reason)
+  }
+
   override get message(): string {
-    return `${this.peer}: ${describe(this.reason)}`
+    return `${this.peer}: ${this.problem}`
   }
 }
 

@@ -12,7 +12,7 @@ import {
   encodeControl
 } from "../../protocol/sessionControl.ts"
 import type { MetricsShape } from "../../services/Metrics.ts"
-import type { SessionError } from "../../services/SessionManager.ts"
+import { SessionError } from "../../services/SessionManager.ts"
 import type { FrameStream } from "./FrameStream.ts"
 import type { WireConnection } from "./Wire.ts"
 
@@ -38,8 +38,14 @@ export class ControlFailed extends Schema.TaggedError<ControlFailed>()("ControlF
   }
 }
 
+/** What ended a conversation, for whoever knows which one: neither the member nor the end is named again. */
+const endText = (error: Error): string => {
+  if (!(error instanceof SessionError)) return error.message
+  return error.reason._tag === "SessionClosed" ? error.reason.detail : error.problem
+}
+
 /** Ends the connection for what ended its conversation, and counts that where the member is to blame. */
-export const endFor = (metrics: MetricsShape, connection: WireConnection, cause: Cause.Cause<Error>) =>
+export const endFor = (metrics: MetricsShape, connection: Pick<WireConnection, "close">, cause: Cause.Cause<Error>) =>
   Effect.gen(function* () {
     if (Cause.hasInterruptsOnly(cause)) return
     for (const { error } of cause.reasons.filter(Cause.isFailReason)) {
@@ -47,7 +53,8 @@ export const endFor = (metrics: MetricsShape, connection: WireConnection, cause:
       yield* metrics.inc(networkControlFailures, { reason: error.reason })
     }
     // At last, as this runs in the scope that ends with it.
-    connection.close(Cause.prettyErrors(cause)[0]?.message ?? "its control stream failed")
+    const error = Cause.squash(cause)
+    connection.close(error instanceof Error ? endText(error) : "its control stream failed")
   })
 
 /** A message that answers a question. */

@@ -1,9 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber } from "effect"
+import { Cause, Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { type controlFailures, networkControlFailures } from "../../../src/domain/networkMetrics.ts"
+import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
+import { endFor } from "../../../src/layers/session/Control.ts"
 import { make as makeNetwork } from "../../../src/layers/session/memory/Network.ts"
 import { controlMessageBytesMax, encodeControl } from "../../../src/protocol/sessionControl.ts"
+import { Metrics } from "../../../src/services/Metrics.ts"
+import { SessionClosed, SessionError, StreamReset } from "../../../src/services/SessionManager.ts"
 import { bytes, failure } from "../../contract/SessionManager.ts"
 import { candidateOf } from "../../fixtures/connectionCandidates.ts"
 import { didNumber } from "../../fixtures/dids.ts"
@@ -107,6 +111,24 @@ describe("a flood", () => {
       assert.strictEqual(sessions.length, 1)
       assert.strictEqual(sessions[0]?.openedAtMillis, opened)
     })
+  )
+})
+
+describe("the end of a session", () => {
+  it.effect("is told without naming the member, which whoever tells of it has named", () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      const told: Array<string> = []
+      const connection = { close: (reason: string) => void told.push(reason) }
+      const reasons = [
+        new StreamReset({ protocol: "/icn/control/1" }),
+        new SessionClosed({ detail: "the connection was lost" })
+      ]
+      for (const reason of reasons) {
+        yield* endFor(metrics, connection, Cause.fail(new SessionError({ peer: didNumber(2).text, reason })))
+      }
+      assert.deepStrictEqual(told, ["the /icn/control/1 stream was reset", "the connection was lost"])
+    }).pipe(Effect.provide(MetricsMemory.layer))
   )
 })
 
