@@ -48,6 +48,9 @@ const bootstrapTeller = () => {
   })
 }
 
+/** A session that ends sooner counts as a failure, or whoever ends each soon would be dialled every second. */
+const steadyMillisMin = 5000
+
 /** What stopped by a defect goes on after this. */
 const restartMillis = 1000
 
@@ -86,15 +89,16 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
     while (true) {
       const session = yield* Effect.exit(dial(did))
       if (Exit.isSuccess(session)) {
-        failures = 0
+        const opened = session.value.openedAtMillis
         yield* awaitGone(did)
+        failures = (yield* Clock.currentTimeMillis) - opened >= steadyMillisMin ? 0 : failures + 1
       } else {
         failures++
         const error = Option.getOrUndefined(Exit.findErrorOption(session))
         if (error !== undefined) yield* tell(error, failures)
         else yield* report("session_upkeep", session.cause)
-        if (!goesOn(settings.redial, failures, configured.has(did.text))) return
       }
+      if (!goesOn(settings.redial, failures, configured.has(did.text))) return
       const delay = redialDelay(settings.redial, failures, yield* Random.next)
       const nudged = nudge
       yield* Effect.timeoutOption(Deferred.await(nudged), delay)

@@ -124,6 +124,26 @@ describe("staying connected", () => {
     })
   )
 
+  it.effect("goes more and more slowly to a member that ends each session soon", () =>
+    Effect.gen(function* () {
+      const network = yield* makeNetwork({ latencyMillis: 1 })
+      const bootstrapPeers = [uriOf(2, there)]
+      // So that the other one cannot dial back.
+      const quiet = { ...passive, announceAddresses: "none" as const, chance: 0 }
+      const node = yield* makeSessionNode(network, { ...quiet, number: 1, host: here, bootstrapPeers })
+      const rude = yield* makeSessionNode(network, { ...passive, number: 2, host: there })
+      yield* Effect.forkScoped(
+        Stream.runForEach(rude.manager.events, (event) =>
+          event._tag === "Opened" ? Effect.delay(rude.manager.close(event.session.did), 100) : Effect.void
+        ),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("10 minutes")
+      assert.isAtLeast(node.dials.length, 10)
+      assert.isAtMost(node.dials.length, 30)
+    })
+  )
+
   it.effect("gives up a member that nobody configured after ten failures, and takes it up when it is heard of", () =>
     Effect.gen(function* () {
       const network = yield* makeNetwork()
