@@ -30,7 +30,9 @@ export type ReceiveEvent = { readonly _tag: "Serving"; readonly directory: strin
 /** The directory itself, so that a link to it that is changed later leads nowhere else. */
 const openDirectory = Effect.fnUntraced(function* (path: string) {
   const unusable = (detail: string) => new FileTransferError({ file: path, reason: new DirectoryUnusable({ detail }) })
-  const refused = Effect.mapError(({ detail }: FileProblem) => unusable(detail))
+  const refused = Effect.mapError(({ code, detail }: FileProblem) =>
+    unusable(code === "ENOENT" ? "it does not exist; make it first" : detail)
+  )
   const real = yield* attempt(() => realpath(path)).pipe(refused)
   const stats = yield* attempt(() => stat(real)).pipe(refused)
   if (!stats.isDirectory()) return yield* unusable("it is not a directory")

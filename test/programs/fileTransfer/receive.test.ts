@@ -273,7 +273,10 @@ describe("receiving files", () => {
           Effect.flip,
           Effect.map(({ message }) => message)
         )
-      assert.include(yield* failure(join(to, "none")), "files cannot be received there: ENOENT")
+      assert.include(
+        yield* failure(join(to, "none")),
+        "none: files cannot be received there: it does not exist; make it"
+      )
       assert.include(yield* failure(fileIn(from, "file", bytes)), "it is not a directory")
       yield* receiving(b, to)
       assert.include(yield* failure(from), "already receiving files for another command")
