@@ -31,7 +31,7 @@ interface Status {
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
-const step = (text: string): void => say(`\n\u001b[1m${text}\u001b[0m`)
+const step = (text: string): void => say(process.stdout.isTTY ? `\n\u001b[1m${text}\u001b[0m` : `\n${text}`)
 const running = new Set<ChildProcess>()
 
 const icnNode = async (...args: ReadonlyArray<string>): Promise<string> => {
@@ -117,9 +117,9 @@ const exchange = async (from: Member, to: Member, root: string): Promise<void> =
 }
 
 const tell = async (members: ReadonlyArray<Member>): Promise<void> => {
-  for (const one of members) {
-    const { peers } = await status(one)
-    const names = peers.map(({ did, path }) => {
+  const all = await Promise.all(members.map(status))
+  for (const [index, one] of members.entries()) {
+    const names = (all[index]?.peers ?? []).map(({ did, path }) => {
       const name = members.find((other) => other.did === did)?.name ?? did
       return path.rttMs === null ? name : `${name} (${path.rttMs.toFixed(1)} ms)`
     })
@@ -164,7 +164,7 @@ const demo = async (root: string): Promise<void> => {
   await tell([again, bea, chris])
 
   step("5. Everybody stops in good order")
-  for (const member of [again, bea, chris]) await icnNode("stop", "--data-dir", member.dataDir)
+  await Promise.all([again, bea, chris].map(({ dataDir }) => icnNode("stop", "--data-dir", dataDir)))
   say("  done")
 }
 
