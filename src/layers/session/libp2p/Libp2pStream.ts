@@ -6,6 +6,7 @@ import type { Stream } from "@libp2p/interface"
 import { Uint8ArrayList } from "uint8arraylist"
 import { streamWindowBytes } from "../../libp2p/Libp2pNode.ts"
 import type { WireStream, WireStreamHandlers } from "../Wire.ts"
+import { Backlog } from "./Backlog.ts"
 
 /** Bytes that may wait in the write buffer: enough to keep the transport busy while the next frame is made. */
 const writeBufferBytesMax = 262_144
@@ -15,6 +16,8 @@ const isReset = (error: Error): boolean => error.name === "StreamResetError"
 export class Libp2pStream implements WireStream {
   readonly #stream: Stream
   readonly #isConnected: () => boolean
+  readonly #backlog = new Backlog((bytes) => this.#handlers?.data(bytes))
+  #handlers: WireStreamHandlers | undefined
   #closedHere = false
   #resuming = false
   #pauseWanted = false
@@ -50,6 +53,7 @@ export class Libp2pStream implements WireStream {
   }
 
   readonly pause = (): void => {
+    this.#backlog.hold()
     if (this.#resuming) this.#pauseWanted = true
     else if (this.#stream.readStatus === "readable") this.#stream.pause()
   }
@@ -59,7 +63,8 @@ export class Libp2pStream implements WireStream {
    * stream goes on: yamux would take it for overruled, and ask for more and more.
    */
   readonly resume = (): void => {
-    if (this.#stream.readStatus !== "paused") return
+    this.#backlog.release()
+    if (this.#backlog.isHeld || this.#stream.readStatus !== "paused") return
     this.#resuming = true
     this.#stream.resume()
     this.#resuming = false
@@ -70,6 +75,7 @@ export class Libp2pStream implements WireStream {
 
   readonly attach = (handlers: WireStreamHandlers): void => {
     const stream = this.#stream
+    this.#handlers = handlers
     const drained = () => {
       // The buffer is sent on in a microtask after the event.
       queueMicrotask(() => {
@@ -79,13 +85,16 @@ export class Libp2pStream implements WireStream {
     stream.addEventListener("drain", drained)
     stream.addEventListener("idle", drained)
     stream.addEventListener("end", () => {
-      if (stream.status === "open" || stream.status === "closing" || stream.status === "closed") handlers.finished()
+      if (stream.status === "open" || stream.status === "closing" || stream.status === "closed") {
+        this.#backlog.then(handlers.finished)
+      }
     })
     stream.addEventListener("close", ({ error }) => {
-      if (error === undefined) return handlers.closed("ended")
+      if (error === undefined) return this.#backlog.then(() => handlers.closed("ended"))
+      this.#backlog.drop()
       handlers.closed(this.#closedHere || isReset(error) || this.#isConnected() ? "reset" : "lost")
     })
-    stream.addEventListener("message", ({ data }) => handlers.data(data.subarray()))
+    stream.addEventListener("message", ({ data }) => this.#backlog.push(data.subarray()))
     if (stream.status === "closed") handlers.closed("ended")
     else if (stream.status === "reset" || stream.status === "aborted") {
       handlers.closed(this.#isConnected() ? "reset" : "lost")
