@@ -84,7 +84,7 @@ const limits = {
     maximum: 4096
   }),
   connections_per_address_max: integer({
-    doc: "Incoming connections from one IP address at once.",
+    doc: "Incoming connections from one IP address at once; of public IPv6 from one /64.",
     unit: "connections",
     default: 16,
     minimum: 1,

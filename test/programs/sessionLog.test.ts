@@ -29,10 +29,10 @@ describe("sessionLog", () => {
         if (lines.length === events.length) Deferred.doneUnsafe(done, Effect.void)
       })
       const fiber = yield* sessionLog(Effect.void).pipe(
-        Effect.provide(
-          Layer.mock(SessionManager)({ did, events: Stream.fromIterable(events).pipe(Stream.concat(Stream.never)) })
-        ),
-        Effect.provide(Logger.layer([capture])),
+        Effect.provide([
+          Layer.mock(SessionManager)({ did, events: Stream.fromIterable(events).pipe(Stream.concat(Stream.never)) }),
+          Logger.layer([capture])
+        ]),
         Effect.forkChild
       )
       yield* Deferred.await(done)

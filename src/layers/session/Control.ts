@@ -11,7 +11,7 @@ import {
   decodeControl,
   encodeControl
 } from "../../protocol/sessionControl.ts"
-import type { MetricsShape } from "../../services/Metrics.ts"
+import { type MetricsShape, report } from "../../services/Metrics.ts"
 import { SessionError } from "../../services/SessionManager.ts"
 import type { FrameStream } from "./FrameStream.ts"
 import type { WireConnection } from "./Wire.ts"
@@ -52,6 +52,9 @@ export const endFor = (metrics: MetricsShape, connection: Pick<WireConnection, "
       if (!(error instanceof ControlFailed) || error.reason === "ended" || error.reason === "busy") continue
       yield* metrics.inc(networkControlFailures, { reason: error.reason })
     }
+    // A defect is this node's own fault, and would otherwise look like a lost session.
+    const defects = cause.reasons.filter(Cause.isDieReason)
+    if (defects.length > 0) yield* report("session_upkeep", Cause.fromReasons(defects))
     // At last, as this runs in the scope that ends with it.
     const error = Cause.squash(cause)
     connection.close(error instanceof Error ? endText(error) : "its control stream failed")

@@ -3,7 +3,9 @@
  * domain/sessionSettle.ts and the limits, leads them through the greeting, and forgets them when they are gone.
  */
 import { Deferred, Effect, Exit, type Fiber, Option, PubSub, Scope } from "effect"
+import { scopeOf } from "../../domain/addressScope.ts"
 import type { Did } from "../../domain/did.ts"
+import { formatBytes, parseIPv6 } from "../../domain/ipAddress.ts"
 import { networkConnections, networkConnectionsRejected } from "../../domain/metrics.ts"
 import { isSmaller, settle } from "../../domain/sessionSettle.ts"
 import type { MetricsShape } from "../../services/Metrics.ts"
@@ -38,6 +40,12 @@ export type Run = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 /** Whether this attempt became that connection. */
 const isOf = (connection: WireConnection, { dialler, remote }: WireAttempt): boolean =>
   connection.dialler === dialler && connection.remote.host === remote.host && connection.remote.port === remote.port
+
+/** Whose address it is: one machine is given a whole IPv6 /64 (RFC 6177), so that is what counts. */
+export const sourceOf = (host: string): string => {
+  const bytes = scopeOf(host) === "public" ? parseIPv6(host) : undefined
+  return bytes === undefined ? host : formatBytes(Uint8Array.from([...bytes.subarray(0, 8), ...new Uint8Array(8)]))
+}
 
 export class Table {
   readonly #self: Did
@@ -102,8 +110,11 @@ export class Table {
   }
 
   #hasRoomFor(host: string): boolean {
+    const source = sourceOf(host)
     let count = 0
-    for (const { dialler, remote } of this.#entries.values()) if (dialler === "peer" && remote.host === host) count++
+    for (const { dialler, remote } of this.#entries.values()) {
+      if (dialler === "peer" && sourceOf(remote.host) === source) count++
+    }
     return count < this.#settings.connectionsPerAddressMax
   }
 

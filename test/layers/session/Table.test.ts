@@ -7,7 +7,7 @@ import type { Dialler } from "../../../src/domain/sessionSettle.ts"
 import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
 import type { Control } from "../../../src/layers/session/Control.ts"
 import * as Settings from "../../../src/layers/session/Settings.ts"
-import { Table } from "../../../src/layers/session/Table.ts"
+import { sourceOf, Table } from "../../../src/layers/session/Table.ts"
 import type { WireAttempt, WireConnection } from "../../../src/layers/session/Wire.ts"
 import { Metrics } from "../../../src/services/Metrics.ts"
 import type { SessionEvent } from "../../../src/services/SessionManager.ts"
@@ -170,4 +170,10 @@ describe("Table", () => {
       assert.isUndefined(table.get(attempt.did))
     })
   )
+
+  it("takes a public IPv6 network for one source, and every other address for its own", () => {
+    assert.strictEqual(sourceOf("2600:1:2:3::1"), sourceOf("2600:1:2:3:ffff::2"))
+    assert.notStrictEqual(sourceOf("2600:1:2:3::1"), sourceOf("2600:1:2:4::1"))
+    for (const host of ["192.0.2.1", "127.0.0.1", "::1", "fd00::1", "fe80::1"]) assert.strictEqual(sourceOf(host), host)
+  })
 })

@@ -29,7 +29,7 @@ export class Backlog {
   }
 
   /** Does something once everything before it was delivered. */
-  then(action: () => void): void {
+  afterwards(action: () => void): void {
     this.#after.push(action)
     this.#run()
   }

@@ -86,11 +86,11 @@ export class Libp2pStream implements WireStream {
     stream.addEventListener("idle", drained)
     stream.addEventListener("end", () => {
       if (stream.status === "open" || stream.status === "closing" || stream.status === "closed") {
-        this.#backlog.then(handlers.finished)
+        this.#backlog.afterwards(handlers.finished)
       }
     })
     stream.addEventListener("close", ({ error }) => {
-      if (error === undefined) return this.#backlog.then(() => handlers.closed("ended"))
+      if (error === undefined) return this.#backlog.afterwards(() => handlers.closed("ended"))
       this.#backlog.drop()
       handlers.closed(this.#closedHere || isReset(error) || this.#isConnected() ? "reset" : "lost")
     })
