@@ -174,16 +174,22 @@ export const sessionContract = (name: string, { node, test }: SessionFixture) =>
       Effect.gen(function* () {
         const [a, b] = [yield* node(passive), yield* node(passive)]
         const outcomes: Array<string> = []
+        let frames = 0
         yield* b.manager.handle("/test/read/1", (stream) =>
-          Effect.exit(Stream.runDrain(stream.frames)).pipe(
+          Effect.exit(Stream.runForEach(stream.frames, () => Effect.sync(() => void frames++))).pipe(
             Effect.flatMap((exit) => Effect.sync(() => void outcomes.push(reasonOf(exit)?._tag ?? "end")))
           )
         )
-        yield* b.manager.handle("/test/fail/1", () => Effect.fail("the handler failed"))
+        yield* b.manager.handle("/test/fail/1", (stream) =>
+          Effect.andThen(stream.receive, Effect.fail("the handler failed"))
+        )
         yield* knows(a, b)
         const write = Effect.fnUntraced(function* (ends: boolean) {
           const stream = yield* a.manager.open(b.did, "/test/read/1")
+          const before = frames
           yield* stream.send(bytes("half"))
+          // A stream that is given up before it has reached its handler never does.
+          if (!ends) yield* until(Effect.sync(() => frames > before))
           if (ends) yield* stream.end
           if (ends) yield* stream.receive
         }, Effect.scoped)
@@ -193,6 +199,7 @@ export const sessionContract = (name: string, { node, test }: SessionFixture) =>
         yield* until(Effect.sync(() => outcomes.length === 2))
         assert.deepStrictEqual(outcomes, ["StreamReset", "end"])
         const failed = yield* a.manager.open(b.did, "/test/fail/1")
+        yield* failed.send(bytes("x"))
         assert.strictEqual((yield* failure(failed.receive))?._tag, "StreamReset")
       })
     )

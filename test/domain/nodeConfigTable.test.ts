@@ -73,7 +73,7 @@ describe("the defaults", () => {
           mdnsInterfaces: [],
           connectionsMax: 256,
           connectionsPerAddressMax: 16,
-          handshakesMax: 32,
+          handshakesMax: 64,
           dialsMax: 16,
           streamsPerPeerMax: 64,
           dialTimeout: Duration.seconds(10),
