@@ -208,7 +208,7 @@ export class SessionManager extends Context.Service<
     readonly relayAddress: Effect.Effect<Option.Option<TransportAddress>>
     /** This node's own candidate, signed now. */
     readonly connectionCandidate: Effect.Effect<ConnectionCandidate>
-    /** Closes the session with a member, if there is one. */
+    /** Closes the session with a member, if there is one. Who is kept connected is dialled again after a pause. */
     readonly close: (did: Did) => Effect.Effect<void>
   }
 >()("icn-node/services/SessionManager") {}
