@@ -28,7 +28,8 @@ export const gossipIgnored = {
   kind: "counter",
   name: "icn_gossip_messages_ignored_total",
   help: "Messages dropped that nobody is to blame for: repeated, too old, too many, or not wanted here.",
-  labels: { reason: gossipIgnoreReasons }
+  labels: { reason: gossipIgnoreReasons },
+  formerNames: { icn_network_messages_rate_limited_total: { reason: "author_rate" } }
 } as const
 
 export const gossipRejected = {

@@ -23,6 +23,7 @@ import {
 import {
   networkConnections,
   networkConnectionsActive,
+  networkPeersDiscovered,
   networkConnectionsRejected,
   networkDials,
   networkDialFailures,
@@ -34,7 +35,9 @@ import {
   networkBytesReceived,
   peerExchangeRequests,
   peerExchangeResponses,
-  peerExchangePeersDiscovered
+  peerExchangePeersDiscovered,
+  peerExchangePeersDialed,
+  peerExchangeDialFailures
 } from "./networkMetrics.ts"
 import { operations } from "./operations.ts"
 import { version } from "./version.ts"
@@ -362,6 +365,7 @@ export const catalogue: ReadonlyArray<AnyMetric> = [
   gossipSubscriptions,
   networkConnections,
   networkConnectionsActive,
+  networkPeersDiscovered,
   networkConnectionsRejected,
   networkDials,
   networkDialFailures,
@@ -374,6 +378,8 @@ export const catalogue: ReadonlyArray<AnyMetric> = [
   peerExchangeRequests,
   peerExchangeResponses,
   peerExchangePeersDiscovered,
+  peerExchangePeersDialed,
+  peerExchangeDialFailures,
   mdnsPacketsDropped,
   systemUptime,
   systemActorsActive,

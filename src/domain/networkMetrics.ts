@@ -25,6 +25,13 @@ export const networkConnectionsActive = {
   labels: {}
 } as const
 
+export const networkPeersDiscovered = {
+  kind: "gauge",
+  name: "icn_network_peers_discovered",
+  help: "Members of whom an address is known, or with whom there was a session.",
+  labels: {}
+} as const
+
 export const networkConnectionsRejected = {
   kind: "counter",
   name: "icn_network_connections_rejected_total",
@@ -117,5 +124,19 @@ export const peerExchangePeersDiscovered = {
   kind: "counter",
   name: "icn_peer_exchange_peers_discovered_total",
   help: "Members named by others, with at least one address that may be dialled.",
+  labels: {}
+} as const
+
+export const peerExchangePeersDialed = {
+  kind: "counter",
+  name: "icn_peer_exchange_peers_dialed_total",
+  help: "Dials of members that nobody configured, made by the node itself because they were heard of or met before.",
+  labels: {}
+} as const
+
+export const peerExchangeDialFailures = {
+  kind: "counter",
+  name: "icn_peer_exchange_dial_failures_total",
+  help: "Those of these dials that failed.",
   labels: {}
 } as const

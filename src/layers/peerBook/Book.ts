@@ -13,7 +13,8 @@ import {
   candidatesExpired,
   candidatesReceived,
   candidatesRejected,
-  candidatesStaleRejected
+  candidatesStaleRejected,
+  networkPeersDiscovered
 } from "../../domain/metrics.ts"
 import { Identity } from "../../services/Identity.ts"
 import { Metrics, type MetricsShape } from "../../services/Metrics.ts"
@@ -83,6 +84,7 @@ export const make = Effect.fnUntraced(function* (
   const changed = yield* Effect.acquireRelease(PubSub.sliding<Did>(changesMax), PubSub.shutdown)
   const state: State = { peers, cache, identity, metrics, changed }
   yield* metrics.sample(candidatesCached, {}, () => cache.size)
+  yield* metrics.sample(networkPeersDiscovered, {}, () => peers.size)
   yield* metrics.sample(candidatesExpired, {}, () => cache.expiredCount)
 
   const isOwn = (did: Did): boolean => Did.equals(did, identity.did)

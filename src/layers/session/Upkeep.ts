@@ -5,9 +5,10 @@
  */
 import { Clock, Deferred, Effect, Exit, FiberMap, Option, PubSub, Random, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
+import { peerExchangeDialFailures, peerExchangePeersDialed } from "../../domain/metrics.ts"
 import { formatAddress } from "../../domain/peerAddress.ts"
 import { goesOn, redialDelay } from "../../domain/redialPolicy.ts"
-import { report } from "../../services/Metrics.ts"
+import { Metrics, report } from "../../services/Metrics.ts"
 import type { PeerBook } from "../../services/PeerBook.ts"
 import type { Session, SessionError, SessionEvent } from "../../services/SessionManager.ts"
 import type { SessionSettings } from "./Settings.ts"
@@ -72,6 +73,7 @@ const upheld = (work: Effect.Effect<unknown>): Effect.Effect<never> =>
 /** Starts all of it in the surrounding scope. */
 export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
   const { book, dial, events, self, settings, table, wire } = parts
+  const metrics = yield* Metrics
   const configured = new Set(settings.bootstrapPeers.map(({ did }) => did.text))
   const kept = yield* FiberMap.make<string>()
   /** Completed and replaced when waiting has become pointless. */
@@ -85,9 +87,12 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
 
   const keep = Effect.fnUntraced(function* (did: Did) {
     let failures = 0
+    const isHeardOf = !configured.has(did.text)
     const tell = configured.has(did.text) ? bootstrapTeller() : ({ message }: SessionError) => Effect.logDebug(message)
     while (true) {
+      if (isHeardOf) yield* metrics.inc(peerExchangePeersDialed, {})
       const session = yield* Effect.exit(dial(did))
+      if (isHeardOf && Exit.isFailure(session)) yield* metrics.inc(peerExchangeDialFailures, {})
       if (Exit.isSuccess(session)) {
         const opened = session.value.openedAtMillis
         yield* awaitGone(did)

@@ -1,7 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Logger, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { supervisorErrors } from "../../../src/domain/metrics.ts"
+import {
+  networkPeersDiscovered,
+  peerExchangeDialFailures,
+  peerExchangePeersDialed,
+  supervisorErrors
+} from "../../../src/domain/metrics.ts"
 import { make as makeNetwork } from "../../../src/layers/session/memory/Network.ts"
 import type { Wire } from "../../../src/layers/session/Wire.ts"
 import type { SessionEvent } from "../../../src/services/SessionManager.ts"
@@ -163,6 +168,9 @@ describe("staying connected", () => {
       yield* node.book.learn(did, [news.uri.address], "exchange")
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* sessions(node), 1)
+      assert.strictEqual(yield* node.metrics.value(peerExchangePeersDialed, {}), 21)
+      assert.strictEqual(yield* node.metrics.value(peerExchangeDialFailures, {}), 20)
+      assert.strictEqual(yield* node.metrics.value(networkPeersDiscovered, {}), 1)
     })
   )
 
