@@ -147,7 +147,9 @@ export const sessionNetworkContract = (name: string, { node, silent, test }: Ses
         const hub = yield* node(passive)
         const a = yield* node({ ...passive, peerExchangeMaxPeers: 0, bootstrapPeers: [hub.uri] })
         const b = yield* node({ ...passive, peerExchangeMaxPeers: 0, bootstrapPeers: [hub.uri] })
-        yield* until(Effect.map(hub.manager.sessions, (sessions) => sessions.length === 2))
+        // There is somebody to ask, who has heard where the member is.
+        yield* until(Effect.map(sessionsWith(a, hub.did), (count) => count === 1))
+        yield* until(Effect.map(hub.book.candidate(b.did), Option.isSome))
         const session = yield* a.manager.dial(b.did)
         assert.strictEqual(session.did.text, b.did.text)
       })
