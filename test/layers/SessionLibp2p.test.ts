@@ -1,44 +1,16 @@
 import { it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Effect } from "effect"
 import { createSocket } from "node:dgram"
 import { createServer, type Server } from "node:net"
-import * as IdentityMemory from "../../src/layers/IdentityMemory.ts"
-import * as PeerBookMemory from "../../src/layers/PeerBookMemory.ts"
 import * as SessionLibp2p from "../../src/layers/SessionLibp2p.ts"
-import { PeerBook } from "../../src/services/PeerBook.ts"
-import { SessionManager } from "../../src/services/SessionManager.ts"
-import {
-  sessionContract,
-  type SessionFixture,
-  type TestNode,
-  type TestNodeOptions
-} from "../contract/SessionManager.ts"
+import { sessionContract, type SessionFixture } from "../contract/SessionManager.ts"
 import { sessionNetworkContract } from "../contract/SessionManagerNetwork.ts"
+import { sessionTestNode } from "../fixtures/sessionTestNode.ts"
 
 const node = (transports: ReadonlyArray<"quic" | "tcp">, host: string) =>
-  Effect.fnUntraced(function* ({ at, seed, ...options }: TestNodeOptions = {}) {
-    const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-    const identity = IdentityMemory.layer(seed === undefined ? undefined : new Uint8Array(32).fill(seed))
-    const listen = [{ host, port: at?.address.port ?? 0 }]
-    const context = yield* Layer.buildWithScope(
-      SessionLibp2p.layer({ transports, listen, ...options }).pipe(
-        Layer.provideMerge(PeerBookMemory.layer),
-        Layer.provideMerge(identity)
-      ),
-      scope
-    )
-    const manager = Context.get(context, SessionManager)
-    const [address] = yield* manager.listening
-    if (address === undefined) return yield* Effect.die(new Error("it does not listen"))
-    const made: TestNode = {
-      manager,
-      book: Context.get(context, PeerBook),
-      did: manager.did,
-      uri: { did: manager.did, address },
-      stop: Scope.close(scope, Exit.void)
-    }
-    return made
-  })
+  sessionTestNode((at, options) =>
+    SessionLibp2p.layer({ transports, listen: [{ host, port: at?.address.port ?? 0 }], ...options })
+  )
 
 /** A UDP socket that never answers. */
 const silentUdp = Effect.acquireRelease(

@@ -41,13 +41,10 @@ export interface Exchange {
 }
 
 /** The scope over which a member is connected. */
-const scope = (entry: Entry): AddressScope => scopeOf(entry.remote.host) ?? "unusable"
+const scope = (entry: Entry): AddressScope => scopeOf(entry.remote.host)
 
-/** Whether this member may name that host. A name could stand for anything on any network, so nobody may name one. */
-const mayName = (entry: Entry, host: string): boolean => {
-  const target = scopeOf(host)
-  return target !== undefined && admits(scope(entry), target)
-}
+/** Whether this member may tell of that host. */
+const mayName = (entry: Entry, host: string): boolean => admits(scope(entry), scopeOf(host))
 
 export const make = (
   table: Table,

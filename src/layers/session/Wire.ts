@@ -58,11 +58,6 @@ export interface WireStream {
   readonly attach: (handlers: WireStreamHandlers) => void
 }
 
-/** What a connection has cost so far, where the technology knows. */
-export interface WireStatistics {
-  readonly rttMs: number | undefined
-}
-
 /** A connection whose other end is proven. */
 export interface WireConnection {
   readonly did: Did
