@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (options: Libp2pSessionOptions =
     transports,
     gater: gate.gater
   }).pipe(Effect.mapError(({ detail }) => new SessionListenFailed({ address: "libp2p", detail })))
-  const manager = yield* makeManager(Libp2pWire.make({ ...made, gate, listen }), sessionOptions)
+  const manager = yield* makeManager(Libp2pWire.make({ ...made, gate, listen, carriesLinks: false }), sessionOptions)
   return Context.make(SessionManager, manager).pipe(Context.add(Libp2pNode, made))
 })
 

@@ -6,7 +6,7 @@ import { Deferred, Scope } from "effect"
 import type { Did } from "../../domain/did.ts"
 import type { Dialler } from "../../domain/sessionSettle.ts"
 import { format, type TransportAddress } from "../../domain/transportAddress.ts"
-import type { Session, SessionError } from "../../services/SessionManager.ts"
+import type { Session, SessionError, SessionPath } from "../../services/SessionManager.ts"
 import type { Control } from "./Control.ts"
 import type { WireAttempt, WireConnection, WireStream } from "./Wire.ts"
 
@@ -61,6 +61,19 @@ export const make = (attempt: WireAttempt): Entry => ({
   inboundByProtocol: new Map()
 })
 
+/** A link knows its way; every other connection has had the same one since it was opened. */
+const pathOf = (entry: Entry, { link, remote, transport }: WireConnection, openedAtMillis: number): SessionPath => {
+  const way = link?.path() ?? { kind: "direct" as const, remote, sinceMillis: openedAtMillis, switches: 0 }
+  return {
+    kind: way.kind,
+    transport,
+    remoteAddress: format(way.remote),
+    rttMs: entry.rttMs,
+    sinceMillis: way.sinceMillis,
+    switches: way.switches
+  }
+}
+
 /** The session as others see it; `undefined` before the greeting's end. */
 export const sessionOf = (entry: Entry): Session | undefined => {
   if (entry.stage._tag !== "Open") return undefined
@@ -69,14 +82,7 @@ export const sessionOf = (entry: Entry): Session | undefined => {
     did: entry.did,
     direction: entry.dialler === "self" ? "outbound" : "inbound",
     openedAtMillis: atMillis,
-    path: {
-      kind: "direct",
-      transport: connection.transport,
-      remoteAddress: format(entry.remote),
-      rttMs: entry.rttMs,
-      sinceMillis: atMillis,
-      switches: 0
-    },
+    path: pathOf(entry, connection, atMillis),
     bytesIn: entry.bytesIn,
     bytesOut: entry.bytesOut
   }

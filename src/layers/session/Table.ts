@@ -38,8 +38,11 @@ export interface TableHooks {
 export type Run = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
 /** Whether this attempt became that connection. */
-const isOf = (connection: WireConnection, { dialler, remote }: WireAttempt): boolean =>
-  connection.dialler === dialler && connection.remote.host === remote.host && connection.remote.port === remote.port
+const isOf = (connection: WireConnection, { dialler, link, remote }: WireAttempt): boolean =>
+  connection.dialler === dialler &&
+  connection.link === link &&
+  // The way of a link may have changed meanwhile.
+  (link !== undefined || (connection.remote.host === remote.host && connection.remote.port === remote.port))
 
 /** Whose address it is: one machine is given a whole IPv6 /64 (RFC 6177), so that is what counts. */
 export const sourceOf = (host: string): string => {
@@ -112,8 +115,9 @@ export class Table {
   #hasRoomFor(host: string): boolean {
     const source = sourceOf(host)
     let count = 0
-    for (const { dialler, remote } of this.#entries.values()) {
-      if (dialler === "peer" && sourceOf(remote.host) === source) count++
+    for (const { attempt, dialler, remote } of this.#entries.values()) {
+      // Links are made by invitation, many of them over one TURN server.
+      if (dialler === "peer" && attempt.link === undefined && sourceOf(remote.host) === source) count++
     }
     return count < this.#settings.connectionsPerAddressMax
   }
@@ -149,7 +153,8 @@ export class Table {
       return Effect.as(this.#metrics.inc(networkConnectionsRejected, { reason: "limit" }), false)
     }
     // Asked again, since many handshakes from one source may have begun before the first of them was admitted.
-    if (attempt.dialler === "peer" && !this.#hasRoomFor(attempt.remote.host)) {
+    const isStranger = attempt.dialler === "peer" && attempt.link === undefined
+    if (isStranger && !this.#hasRoomFor(attempt.remote.host)) {
       return Effect.as(this.#metrics.inc(networkConnectionsRejected, { reason: "address" }), false)
     }
     const entry = Entries.make(attempt)
@@ -220,6 +225,12 @@ export class Table {
   readonly closed = (connection: WireConnection, reason: string): void => {
     const entry = this.of(connection)
     if (entry !== undefined) this.#forget(entry, reason)
+  }
+
+  /** The session goes on over another way. */
+  readonly pathChanged = (did: Did): void => {
+    const path = this.session(did)?.path
+    if (path !== undefined) this.run(Effect.asVoid(PubSub.publish(this.#events, { _tag: "PathChanged", did, path })))
   }
 
   /** Frees the member's place and ends everything that ran for it. */

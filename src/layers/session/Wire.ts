@@ -58,12 +58,33 @@ export interface WireStream {
   readonly attach: (handlers: WireStreamHandlers) => void
 }
 
+/**
+ * What carries a connection's packets where more than one way may: the way can change while the connection goes on.
+ * The same object for as long as the connection lives.
+ */
+export interface WireLink {
+  readonly path: () => WirePath
+}
+
+/** The way that packets take at the moment. */
+export interface WirePath {
+  readonly kind: "direct" | "reflexive" | "relayed"
+  readonly remote: TransportAddress
+  /** Milliseconds since the epoch at which this way was taken. */
+  readonly sinceMillis: number
+  /** How often the way has changed. */
+  readonly switches: number
+}
+
 /** A connection whose other end is proven. */
 export interface WireConnection {
   readonly did: Did
   readonly dialler: Dialler
   readonly transport: "quic" | "tcp" | "memory"
+  /** Where the other end is now. */
   readonly remote: TransportAddress
+  /** `undefined` where there is one way only. */
+  readonly link: WireLink | undefined
   readonly openStream: (protocol: string) => Effect.Effect<WireStream, WireStreamFailed>
   /** Ends it at once, with all its streams; `handlers.closed` follows. */
   readonly close: (reason: string) => void
@@ -76,6 +97,7 @@ export interface WireAttempt {
   readonly did: Did
   readonly dialler: Dialler
   readonly remote: TransportAddress
+  readonly link: WireLink | undefined
 }
 
 export interface WireHandlers {
@@ -112,4 +134,17 @@ export interface Wire {
   readonly listening: () => ReadonlyArray<PeerAddress>
   /** Accepts streams of a protocol until the scope closes. */
   readonly serve: (protocol: string) => Effect.Effect<void, never, Scope.Scope>
+  /** `undefined` where connections cannot be carried by links. */
+  readonly links: WireLinks | undefined
+}
+
+/** Connections whose packets a link carries: each link has a UDP socket on loopback that stands for the member. */
+export interface WireLinks {
+  /** The port on loopback to which a link hands what the member dials; 0 until the wire has started. */
+  readonly port: () => number
+  /** From now on connections from and to this port on loopback are the member's, over the link. */
+  readonly add: (port: number, did: Did, link: WireLink) => void
+  readonly remove: (port: number) => void
+  /** Dials the member over the link at this port, as `Wire.dial`. */
+  readonly dial: (port: number) => Effect.Effect<void, WireDialFailed>
 }

@@ -22,7 +22,8 @@ const makeTable = Effect.fnUntraced(function* (options: Settings.SessionOptions 
 const attemptOf = (number: number, host: string, dialler: Dialler = "peer"): WireAttempt => ({
   did: didNumber(number),
   dialler,
-  remote: { host, port: 1 }
+  remote: { host, port: 1 },
+  link: undefined
 })
 
 /** What a transport makes of an attempt; closing it tells the table. */
@@ -33,6 +34,7 @@ const connect = (table: Table, { dialler, did, remote }: WireAttempt) => {
     did,
     dialler,
     remote,
+    link: undefined,
     transport: "memory",
     openStream: () => Effect.die(new Error("nobody opens a stream here")),
     close: (reason) => {

@@ -20,10 +20,13 @@ import {
   type WireConnection,
   WireDialFailed,
   type WireHandlers,
+  type WireLink,
+  type WireLinks,
   WireStreamFailed,
   type WireTarget
 } from "../Wire.ts"
 import { Libp2pStream } from "./Libp2pStream.ts"
+import { linkHost, LinkRoutes } from "./LinkRoutes.ts"
 import { freePort } from "./ports.ts"
 
 /** What of libp2p's inside the wire uses: listening, and dialling one address without libp2p's dial queue. */
@@ -42,10 +45,10 @@ const streamsMax = 4096
 
 const unwrapped = (host: string): string => (host.startsWith("::ffff:") && host.includes(".") ? host.slice(7) : host)
 
+type SeenAddress = TransportAddress & { readonly transport: "quic" | "tcp" }
+
 /** The transport address in a multiaddr; `undefined` for what is no IP address with a port. */
-export const transportAddressOf = (
-  address: Multiaddr
-): (TransportAddress & { transport: "quic" | "tcp" }) | undefined => {
+export const transportAddressOf = (address: Multiaddr): SeenAddress | undefined => {
   const parts = address.getComponents()
   const host = canonical(parts.find(({ name }) => name === "ip4" || name === "ip6")?.value ?? "")
   const port = parts.find(({ name }) => name === "udp" || name === "tcp")
@@ -65,17 +68,23 @@ class Libp2pConnection implements WireConnection {
   readonly did: Did
   readonly dialler: "self" | "peer"
   readonly transport: "quic" | "tcp"
-  readonly remote: TransportAddress
+  readonly link: WireLink | undefined
+  readonly #remote: TransportAddress
   readonly #connection: Connection
   readonly #gone = Deferred.makeUnsafe<void>()
   reason = "the connection was lost"
 
-  constructor(connection: Connection, did: Did, remote: TransportAddress, transport: "quic" | "tcp") {
+  constructor(connection: Connection, did: Did, seen: SeenAddress, link: WireLink | undefined) {
     this.#connection = connection
     this.did = did
-    this.remote = remote
-    this.transport = transport
+    this.link = link
+    this.#remote = { host: seen.host, port: seen.port }
+    this.transport = seen.transport
     this.dialler = connection.direction === "outbound" ? "self" : "peer"
+  }
+
+  get remote(): TransportAddress {
+    return this.link?.path().remote ?? this.#remote
   }
 
   get closed(): Effect.Effect<void> {
@@ -144,6 +153,7 @@ export class Gate {
   handlers: WireHandlers | undefined
   /** Runs an effect for a callback of libp2p. */
   run: (<A>(effect: Effect.Effect<A>) => Promise<A>) | undefined
+  readonly routes = new LinkRoutes()
 
   readonly #admit = async (
     peer: PeerId,
@@ -154,7 +164,12 @@ export class Gate {
     const remote = transportAddressOf(connection.remoteAddr)
     const { handlers, run } = this
     if (did === undefined || remote === undefined || handlers === undefined || run === undefined) return true
-    const attempt: WireAttempt = { did, dialler, remote: { host: remote.host, port: remote.port } }
+    const route = this.routes.of(remote)
+    // Whoever was invited over a link is let in over it, and nobody else.
+    if (route !== undefined && route.did.text !== did.text) return true
+    const link = route?.link
+    const { host, port } = link?.path().remote ?? remote
+    const attempt: WireAttempt = { did, dialler, remote: { host, port }, link }
     const denied = !(await run(handlers.admit(attempt)))
     if (denied) return true
     if (connection.status !== "open") {
@@ -169,7 +184,8 @@ export class Gate {
   readonly gater: ConnectionGater = {
     denyInboundConnection: (connection) => {
       const remote = transportAddressOf(connection.remoteAddr)
-      return remote === undefined || this.handlers?.admitSource(remote.host) !== true
+      if (remote === undefined || this.handlers === undefined) return true
+      return this.routes.of(remote) === undefined && !this.handlers.admitSource(remote.host)
     },
     denyInboundEncryptedConnection: (peer, connection) => this.#admit(peer, connection, "peer"),
     denyOutboundEncryptedConnection: (peer, connection) => this.#admit(peer, connection, "self")
@@ -182,6 +198,8 @@ export interface Libp2pWireParts {
   readonly gate: Gate
   readonly listen: ReadonlyArray<TransportAddress>
   readonly transports: ReadonlyArray<"quic" | "tcp">
+  /** Whether there are links; they need QUIC. */
+  readonly carriesLinks: boolean
 }
 
 /** The reason in libp2p's page of advice and stack traces, which has a line for the one address that was asked for. */
@@ -208,8 +226,10 @@ const listenOn = Effect.fnUntraced(function* (
   for (const transport of transports) yield* start(transport, address.port)
 })
 
-export const make = ({ components, gate, listen, node, transports }: Libp2pWireParts): Wire => {
+export const make = ({ carriesLinks, components, gate, listen, node, transports }: Libp2pWireParts): Wire => {
   const connections = new Map<Connection, Libp2pConnection>()
+
+  const { routes } = gate
 
   const onOpen = (handlers: WireHandlers, connection: Connection): void => {
     // libp2p also tells of one that broke while it was made, and then says no more of it.
@@ -217,7 +237,7 @@ export const make = ({ components, gate, listen, node, transports }: Libp2pWireP
     const did = didOf(connection.remotePeer)
     const remote = transportAddressOf(connection.remoteAddr)
     if (did === undefined || remote === undefined) return connection.abort(new Error("not a member's connection"))
-    const own = new Libp2pConnection(connection, did, { host: remote.host, port: remote.port }, remote.transport)
+    const own = new Libp2pConnection(connection, did, remote, routes.of(remote)?.link)
     connections.set(connection, own)
     handlers.opened(own)
   }
@@ -241,7 +261,22 @@ export const make = ({ components, gate, listen, node, transports }: Libp2pWireP
       })
     )
 
+  const links: WireLinks | undefined = !carriesLinks
+    ? undefined
+    : {
+        port: () => routes.port,
+        add: (port, did, link) => routes.add(port, { did, link }),
+        remove: (port) => routes.remove(port),
+        dial: (port) => {
+          const route = routes.at(port)
+          return route === undefined
+            ? Effect.fail(new WireDialFailed({ reason: "failed", detail: "the link is gone" }))
+            : dial(route.did, { host: linkHost, port, transport: "quic" })
+        }
+      }
+
   return {
+    links,
     start: Effect.fnUntraced(function* (handlers) {
       const run = yield* FiberSet.makeRuntimePromise()
       gate.run = (effect) => run(effect)
@@ -258,6 +293,9 @@ export const make = ({ components, gate, listen, node, transports }: Libp2pWireP
       node.addEventListener("connection:open", open)
       node.addEventListener("connection:close", close)
       for (const address of listen) yield* listenOn(components, address, transports)
+      if (links === undefined) return
+      routes.port = yield* freePort(linkHost)
+      yield* listenOn(components, { host: linkHost, port: routes.port }, ["quic"])
     }),
     targets: ({ port, transport }, host) =>
       transports
@@ -276,7 +314,7 @@ export const make = ({ components, gate, listen, node, transports }: Libp2pWireP
       const found = new Map<string, PeerAddress>()
       for (const address of components.transportManager.getAddrs()) {
         const at = transportAddressOf(address)
-        if (at === undefined) continue
+        if (at === undefined || routes.isListener(at)) continue
         const key = format(at)
         // QUIC and TCP share their port, so together they are one address.
         found.set(key, { host: at.host, port: at.port, transport: found.has(key) ? "any" : at.transport })

@@ -28,6 +28,7 @@ class End implements WireConnection {
   readonly did: Did
   readonly dialler: Dialler
   readonly transport = "memory"
+  readonly link = undefined
   readonly remote: MemoryPlace
   readonly node: NetworkNode
   readonly #connection: Connection
@@ -150,7 +151,7 @@ class Connection implements NetworkLink {
 
 /** Asks one end's node whether the connection may stay, and makes it one. */
 const settleEnd = Effect.fnUntraced(function* (end: End) {
-  const attempt: WireAttempt = { did: end.did, dialler: end.dialler, remote: end.remote }
+  const attempt: WireAttempt = { did: end.did, dialler: end.dialler, remote: end.remote, link: undefined }
   const admitted = yield* end.node.handlers
     .admit(attempt)
     .pipe(Effect.onInterrupt(() => Effect.sync(() => end.node.handlers.abandoned(attempt))))
@@ -221,6 +222,7 @@ export const make = (network: MemoryNetwork, did: Did, place: MemoryPlace): Wire
           : dial(network, node, wanted, { host, port })
       ),
     listening: () => [{ ...place, transport: "any" }],
+    links: undefined,
     serve: (protocol) =>
       Effect.asVoid(
         Effect.acquireRelease(
