@@ -23,12 +23,13 @@ export const publicKeyLength = 32
 export const seedLength = 32
 export const signatureLength = 64
 
-/** What a signature can be for. A new purpose is a new entry; an entry is never reused for another one. */
+/** What a signature, or a seal, can be for. A new purpose is a new entry; an entry is never reused for another one. */
 export const domainTags = [
   "icn-node/identity-proof/v1",
   "icn-node/connection-candidate/v1",
   "icn-node/gossip/v1",
-  "icn-node/node-profile/v1"
+  "icn-node/node-profile/v1",
+  "icn-node/link-offer/v1"
 ] as const
 export type DomainTag = (typeof domainTags)[number]
 

@@ -6,12 +6,17 @@ import { Effect, type Layer, Result } from "effect"
 import { Did } from "../../src/domain/did.ts"
 import { frame, SigningKey, VerificationKey } from "../../src/domain/ed25519.ts"
 import type { DataDirectoryError } from "../../src/services/DataDirectory.ts"
-import { Identity, type IdentityError } from "../../src/services/Identity.ts"
+import * as IdentityMemory from "../../src/layers/IdentityMemory.ts"
+import { Identity, type IdentityError, type SealBroken } from "../../src/services/Identity.ts"
 
 const tag = "icn-node/identity-proof/v1"
 const message = Buffer.from("a challenge")
-const stranger = SigningKey.fromSeed(new Uint8Array(32).fill(9))
+const strangerSeed = new Uint8Array(32).fill(9)
+const stranger = SigningKey.fromSeed(strangerSeed)
 const strangerDid = Result.getOrThrow(Did.fromPublicKey(stranger.publicKey))
+
+const isBroken = (opened: Effect.Effect<Uint8Array, SealBroken>): Effect.Effect<boolean> =>
+  Effect.map(Effect.result(opened), (result) => Result.isFailure(result) && result.failure._tag === "SealBroken")
 
 export const identityContract = (name: string, layer: Layer.Layer<Identity, IdentityError | DataDirectoryError>) =>
   describe(`${name} as Identity`, () => {
@@ -43,6 +48,31 @@ export const identityContract = (name: string, layer: Layer.Layer<Identity, Iden
         assert.isTrue(yield* identity.verify(strangerDid, tag, message, signature))
         assert.isFalse(yield* identity.verify(identity.did, tag, message, signature))
         assert.isFalse(yield* identity.verify(strangerDid, tag, message, stranger.sign(message)))
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("opens what was sealed to its DID, and nothing else", () =>
+      Effect.gen(function* () {
+        const identity = yield* Identity
+        const sealed = yield* identity.seal(identity.did, tag, message)
+        assert.deepStrictEqual(yield* identity.open(tag, sealed), Uint8Array.from(message))
+        assert.isTrue(yield* isBroken(identity.open("icn-node/link-offer/v1", sealed)))
+        assert.isTrue(yield* isBroken(identity.open(tag, yield* identity.seal(strangerDid, tag, message))))
+        assert.isTrue(yield* isBroken(identity.open(tag, new Uint8Array())))
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("seals so that the receiver opens it, and differently every time", () =>
+      Effect.gen(function* () {
+        const identity = yield* Identity
+        const receiver = yield* IdentityMemory.make(strangerSeed)
+        const one = yield* identity.seal(strangerDid, tag, message)
+        const other = yield* identity.seal(strangerDid, tag, message)
+        assert.notDeepEqual(one, other)
+        for (const sealed of [one, other]) {
+          assert.deepStrictEqual(yield* receiver.open(tag, sealed), Uint8Array.from(message))
+          assert.isTrue(yield* isBroken(identity.open(tag, sealed)))
+        }
       }).pipe(Effect.provide(layer))
     )
   })
