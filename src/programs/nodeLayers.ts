@@ -51,7 +51,7 @@ const dataDirectory = Layer.unwrap(Effect.map(NodeConfig, ({ values }) => DataDi
 const sessionOptions = ({
   network,
   supervisor
-}: NodeConfigData): Omit<SessionLibp2p.Libp2pSessionOptions, "relayAddress"> => ({
+}: NodeConfigData): Omit<SessionLibp2p.Libp2pSessionOptions, "relay"> => ({
   listen: network.listenAddr,
   bootstrapPeers: network.bootstrapPeers,
   announceAddresses: network.announceAddresses,
@@ -65,11 +65,11 @@ const sessionOptions = ({
   peerExchangeMaxPeers: supervisor.peerExchangeMaxPeers
 })
 
-const sessions: Subsystems["sessions"] = (relayAddress) =>
+const sessions: Subsystems["sessions"] = (relay) =>
   Layer.unwrap(
     Effect.map(NodeConfig, ({ values }) =>
       GossipLibp2p.layer({ limits: values.rateLimiting }).pipe(
-        Layer.provideMerge(SessionLibp2p.layer({ ...sessionOptions(values), relayAddress })),
+        Layer.provideMerge(SessionLibp2p.layer({ ...sessionOptions(values), relay })),
         Layer.provideMerge(PeerBookFile.layer)
       )
     )

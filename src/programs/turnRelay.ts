@@ -1,16 +1,20 @@
 /**
- * The `turn` actor: holds a relayed address on the configured TURN server and tells the registry when it changes. All
+ * The `turn` actor: holds a relayed address on the configured TURN server, for sessions to use, and tells the registry
+ * when it changes. All
  * upkeep is the TurnClient's own; this only asks for the allocation, and is asked again by its supervisor when that
  * fails, so that a silent or wrong server costs nothing but its own line in the log.
  */
-import { Effect, Stream } from "effect"
+import { Effect, Stream, SubscriptionRef } from "effect"
 import { equals, format, type TransportAddress } from "../domain/transportAddress.ts"
 import type { TurnConfig } from "../domain/turnConfig.ts"
 import { Health } from "../services/Health.ts"
-import { type TurnAllocationState, TurnClient, type TurnError } from "../services/TurnClient.ts"
+import { type TurnAllocation, type TurnAllocationState, TurnClient, type TurnError } from "../services/TurnClient.ts"
 import type { Registry } from "./supervisor/registry.ts"
 
-export const turnRelay = (config: TurnConfig, registry: Registry) =>
+/** Holds the allocation on the TURN server whenever there is one. */
+export type RelayRef = SubscriptionRef.SubscriptionRef<TurnAllocation | undefined>
+
+export const turnRelay = (config: TurnConfig, registry: Registry, relay: RelayRef) =>
   Effect.fnUntraced(function* (ready: Effect.Effect<void>) {
     const health = yield* Health
     // The client has logged and counted the loss.
@@ -33,6 +37,8 @@ export const turnRelay = (config: TurnConfig, registry: Registry) =>
     const client = yield* TurnClient
     yield* Effect.addFinalizer(() => registry.setRelay(undefined))
     const allocation = yield* client.allocate(config)
+    // Taken out before the allocation closes.
+    yield* Effect.acquireRelease(SubscriptionRef.set(relay, allocation), () => SubscriptionRef.set(relay, undefined))
     // Subscribed before the first state is read, so that no change falls between; the subscription is a fiber of its
     // own and gets its turn here.
     const events = yield* Stream.toQueue(allocation.events, { capacity: 64, strategy: "sliding" })

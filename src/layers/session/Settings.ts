@@ -1,10 +1,13 @@
 /**
  * What can be set about sessions, with the values that hold unless it is. Durations in milliseconds.
  */
-import { Effect, type Option } from "effect"
+import type { SubscriptionRef } from "effect"
 import type { PeerUri } from "../../domain/peerAddress.ts"
 import { defaultPolicy, type RedialPolicy } from "../../domain/redialPolicy.ts"
-import type { TransportAddress } from "../../domain/transportAddress.ts"
+import type { TurnAllocation } from "../../services/TurnClient.ts"
+
+/** Whoever keeps an allocation puts it in here, and takes it out when it is gone for good. */
+export type RelayRef = SubscriptionRef.SubscriptionRef<TurnAllocation | undefined>
 
 export interface SessionSettings {
   /** Members to dial at start and for ever. */
@@ -28,8 +31,8 @@ export interface SessionSettings {
   readonly peerExchangeMaxPeers: number
   /** Whether members that are heard of are dialled by themselves. */
   readonly dialsHeardOf: boolean
-  /** The relayed address, where there is one. */
-  readonly relayAddress: Effect.Effect<Option.Option<TransportAddress>>
+  /** Holds the allocation on a TURN server whenever there is one; absent where there never is. */
+  readonly relay: RelayRef | undefined
 }
 
 export const defaults: SessionSettings = {
@@ -44,7 +47,7 @@ export const defaults: SessionSettings = {
   peerExchangeDelayMillis: 500,
   peerExchangeMaxPeers: 50,
   dialsHeardOf: true,
-  relayAddress: Effect.succeedNone
+  relay: undefined
 }
 
 /** Settings where only some are given. */

@@ -1,7 +1,7 @@
 /**
  * A `SessionManager` over a `Wire`: puts the parts of this folder together, whatever carries the connections.
  */
-import { Clock, Effect, FiberSet, Option, PubSub, Stream } from "effect"
+import { Clock, Effect, FiberSet, Option, PubSub, Stream, SubscriptionRef } from "effect"
 import { announced, candidateTag, type ConnectionCandidate, signedBytes } from "../../domain/connectionCandidate.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { controlProtocol } from "../../protocol/sessionControl.ts"
@@ -20,6 +20,9 @@ import type { Wire } from "./Wire.ts"
 
 /** Events that a slow subscriber may be behind. */
 const eventsMax = 1024
+
+const relayedAddress = (relay: Settings.RelayRef | undefined) =>
+  relay === undefined ? undefined : SubscriptionRef.getUnsafe(relay)?.state()?.relayedAddress
 
 /** Listens and stays connected until the scope closes. */
 export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.SessionOptions) {
@@ -102,7 +105,7 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
     }),
     events: Stream.fromPubSub(events),
     listening: Effect.sync(() => wire.listening()),
-    relayAddress: settings.relayAddress,
+    relayAddress: Effect.sync(() => Option.fromUndefinedOr(relayedAddress(settings.relay))),
     connectionCandidate,
     close: Effect.fnUntraced(function* (did) {
       const entry = table.get(did)

@@ -3,9 +3,8 @@
  * configured. An address that cannot be listened on stops the start; a relay's server that does not answer only
  * degrades the node.
  */
-import { Context, Effect, Layer, Option } from "effect"
+import { Context, Effect, Layer, SubscriptionRef } from "effect"
 import * as PeerAddress from "../../domain/peerAddress.ts"
-import type { TransportAddress } from "../../domain/transportAddress.ts"
 import * as TurnConfig from "../../domain/turnConfig.ts"
 import { format } from "../../domain/turnServer.ts"
 import type { DataDirectory } from "../../services/DataDirectory.ts"
@@ -14,13 +13,13 @@ import type { Identity } from "../../services/Identity.ts"
 import { NodeConfig } from "../../services/NodeConfig.ts"
 import type { PeerBook } from "../../services/PeerBook.ts"
 import { type SessionListenFailed, SessionManager } from "../../services/SessionManager.ts"
-import type { TurnClient } from "../../services/TurnClient.ts"
+import type { TurnAllocation, TurnClient } from "../../services/TurnClient.ts"
 import { candidateAnnounce } from "../candidateAnnounce.ts"
 import { candidateCleanup } from "../candidateCleanup.ts"
 import { mdnsDiscovery } from "../mdnsDiscovery.ts"
 import { makeNodeProfiles } from "../nodeProfiles.ts"
 import { sessionLog } from "../sessionLog.ts"
-import { turnRelay } from "../turnRelay.ts"
+import { type RelayRef, turnRelay } from "../turnRelay.ts"
 import type { Actors } from "./actors.ts"
 import type { Registry } from "./registry.ts"
 
@@ -30,7 +29,7 @@ export type Network = SessionManager | PeerBook | Gossip
 /** The layers of this phase. */
 export interface NetworkParts {
   readonly sessions: (
-    relayAddress: Effect.Effect<Option.Option<TransportAddress>>
+    relay: RelayRef
   ) => Layer.Layer<Network, SessionListenFailed, NodeConfig | DataDirectory | Identity>
   readonly turn: Layer.Layer<TurnClient>
 }
@@ -58,8 +57,8 @@ const tellListening = Effect.fnUntraced(function* (registry: Registry, sessions:
 
 export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registry: Registry, parts: NetworkParts) {
   const config = yield* NodeConfig
-  const relayAddress = Effect.sync(() => Option.fromUndefinedOr(registry.facts().relay?.relayedAddress))
-  const network = yield* Layer.build(parts.sessions(relayAddress))
+  const relay: RelayRef = yield* SubscriptionRef.make<TurnAllocation | undefined>(undefined)
+  const network = yield* Layer.build(parts.sessions(relay))
   const { candidateCleanupInterval } = config.values.supervisor
   yield* actors.spawn("candidate_cleanup", (ready) =>
     candidateCleanup(candidateCleanupInterval)(ready).pipe(Effect.provideContext(network))
@@ -77,6 +76,6 @@ export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registr
   const turn = turnConfigOf(config)
   if (turn === undefined) return { network, detail: where }
   const client = yield* Layer.build(parts.turn)
-  yield* actors.spawn("turn", (ready) => turnRelay(turn, registry)(ready).pipe(Effect.provideContext(client)))
+  yield* actors.spawn("turn", (ready) => turnRelay(turn, registry, relay)(ready).pipe(Effect.provideContext(client)))
   return { network, detail: `${where}; asking ${format(turn.server)} for a relay` }
 })
