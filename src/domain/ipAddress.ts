@@ -1,6 +1,7 @@
 /**
  * IP literals and their bytes: strict parsing and the canonical text of RFC 5952, so that one address has one spelling
- * and addresses can be compared as strings. Leaves out zones (`%eth0`) and prefixes.
+ * and addresses can be compared as strings. Knows zones (`%eth0`) only to cut them off, and no
+ * prefixes.
  */
 const decimalOctet = /^(?:0|[1-9]\d{0,2})$/
 
@@ -82,4 +83,16 @@ export const formatBytes = (bytes: Uint8Array): string => {
 export const canonical = (text: string): string | undefined => {
   const bytes = parseIPv4(text) ?? parseIPv6(text)
   return bytes === undefined ? undefined : formatBytes(bytes)
+}
+
+const mappedPrefix = "::ffff:"
+
+/** The IPv4 literal inside an IPv4-mapped one in its canonical spelling (RFC 4291 section 2.5.5.2); others as they are. */
+export const unmapped = (host: string): string =>
+  host.startsWith(mappedPrefix) && host.includes(".") ? host.slice(mappedPrefix.length) : host
+
+/** A literal without its zone, which means something on this machine only (RFC 4007 section 11). */
+export const withoutZone = (host: string): string => {
+  const at = host.indexOf("%")
+  return at < 0 ? host : host.slice(0, at)
 }

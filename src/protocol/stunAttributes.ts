@@ -1,7 +1,8 @@
 /**
  * Typed values of STUN and TURN attributes (RFC 8489 section 14, RFC 8656 section 18): one `AttributeKind` each, with
- * its number, lengths, encoder and decoder. Only those that a relay client, or a server to test it with, uses. Encoders
- * throw a RangeError for what the attribute cannot hold, a mistake of the caller; decoders never throw.
+ * its number, lengths, encoder and decoder. Only those that a relay client, connectivity checks (RFC 8445 section 16.1)
+ * and the discovery of NATs (RFC 5780 section 7) use, or a server to test them with. Encoders throw a RangeError for what
+ * the attribute cannot hold, a mistake of the caller; decoders never throw.
  */
 import { Result } from "effect"
 import { formatBytes, parseIPv4, parseIPv6 } from "../domain/ipAddress.ts"
@@ -93,6 +94,24 @@ const uint32 = (type: number): AttributeKind<number> => ({
     return bigEndian(4, (out) => out.setUint32(0, value))
   },
   decode: (bytes) => view(bytes).getUint32(0)
+})
+
+const uint64 = (type: number): AttributeKind<bigint> => ({
+  type,
+  length: [8, 8],
+  encode: (value) => {
+    if (BigInt.asUintN(64, value) !== value) throw new RangeError(`${value} is no 64-bit count`)
+    return bigEndian(8, (out) => out.setBigUint64(0, value))
+  },
+  decode: (bytes) => view(bytes).getBigUint64(0)
+})
+
+/** An attribute whose presence says everything. */
+const flag = (type: number): AttributeKind<true> => ({
+  type,
+  length: [0, 0],
+  encode: () => new Uint8Array(0),
+  decode: () => true
 })
 
 const opaque = (type: number, min: number, max: number): AttributeKind<Uint8Array> => ({
@@ -196,6 +215,33 @@ export const software = text(0x8022, 763)
 /** RFC 8489 section 14.15: whom to ask instead, with 300. */
 export const alternateServer = plainAddress(0x8023)
 
+/** RFC 8445 section 16.1: the priority that a candidate found by this check would have. */
+export const priority = uint32(0x0024)
+/** RFC 8445 section 16.1: the checked pair is the one to use. */
+export const useCandidate = flag(0x0025)
+/** RFC 8445 section 16.1: the sender follows; its number for a conflict of roles. */
+export const iceControlled = uint64(0x8029)
+/** RFC 8445 section 16.1: the sender leads; its number for a conflict of roles. */
+export const iceControlling = uint64(0x802a)
+/** RFC 5780 section 7.3: where the response was sent from. */
+export const responseOrigin = plainAddress(0x802b)
+/** RFC 5780 section 7.4: the server's other address, with another port, where it has one. */
+export const otherAddress = plainAddress(0x802c)
+
+/** From where a response is asked for: the server's other IP address, its other port, or both. */
+export interface ChangeRequest {
+  readonly ip: boolean
+  readonly port: boolean
+}
+
+/** RFC 5780 section 7.2: asks a server with two addresses to answer from elsewhere. */
+export const changeRequest: AttributeKind<ChangeRequest> = {
+  type: 0x0003,
+  length: [4, 4],
+  encode: ({ ip, port }) => Uint8Array.of(0, 0, 0, (ip ? 4 : 0) | (port ? 2 : 0)),
+  decode: (bytes) => ({ ip: ((bytes[3] ?? 0) & 4) !== 0, port: ((bytes[3] ?? 0) & 2) !== 0 })
+}
+
 /** RFC 8656 section 18.1: the channel of ChannelBind. */
 export const channelNumber: AttributeKind<number> = {
   type: 0x000c,
@@ -293,6 +339,9 @@ const known = new Set([
   ...kinds.map(({ type }) => type)
 ])
 
-/** The types below 0x8000, which a receiver must understand, that this node does not (RFC 8489 section 6.3). */
-export const unknownRequired = (message: StunMessage): ReadonlyArray<number> =>
-  message.attributes.map(({ type }) => type).filter((type) => type < 0x8000 && !known.has(type))
+/**
+ * The types below 0x8000, which a receiver must understand, that this node does not (RFC 8489 section 6.3); those that
+ * a relay client knows unless said.
+ */
+export const unknownRequired = (message: StunMessage, understood: ReadonlySet<number> = known): ReadonlyArray<number> =>
+  message.attributes.map(({ type }) => type).filter((type) => type < 0x8000 && !understood.has(type))
