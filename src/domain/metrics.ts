@@ -20,6 +20,7 @@ import {
   gossipSubscriptions,
   gossipTopicsSubscribed
 } from "./gossipMetrics.ts"
+import { linkMetrics } from "./linkMetrics.ts"
 import {
   networkConnections,
   networkConnectionsActive,
@@ -257,6 +258,10 @@ export * from "./gossipMetrics.ts"
 
 export * from "./networkMetrics.ts"
 
+// --- links ---
+
+export * from "./linkMetrics.ts"
+
 // --- local network ---
 
 export const mdnsPacketsDropped = counter({
@@ -380,6 +385,7 @@ export const catalogue: ReadonlyArray<AnyMetric> = [
   peerExchangePeersDiscovered,
   peerExchangePeersDialed,
   peerExchangeDialFailures,
+  ...linkMetrics,
   mdnsPacketsDropped,
   systemUptime,
   systemActorsActive,

@@ -1,7 +1,7 @@
 /**
  * What two nodes say to each other about their session, on its control stream (`/icn/control/1`): greetings, the round
- * trip, and where other members are. Each message is one frame of JSON, read strictly; numbers pair answers with
- * questions. The first message of each side is its `Hello`.
+ * trip, where other members are, and what is to be passed on to one of them. Each message is one frame of JSON, read
+ * strictly; numbers pair answers with questions. The first message of each side is its `Hello`.
  */
 import { Result, Schema } from "effect"
 import { ConnectionCandidate } from "../domain/connectionCandidate.ts"
@@ -18,6 +18,8 @@ export const candidatesPerMessageMax = 64
 export const peersPerMessageMax = 1000
 const addressesPerPeerMax = 16
 const addressLengthMax = 512
+/** The longest seal passed on, as text: that of the longest link offer (protocol/linkOffer.ts) and some room. */
+export const sealedTextMax = 8192
 /** A message of the largest allowed content, and some room. */
 export const controlMessageBytesMax = 1_048_576
 
@@ -28,7 +30,9 @@ const Hello = Schema.TaggedStruct("Hello", {
   version: Schema.Int,
   software: Text,
   /** The sender's own candidate, unless it announces nothing. */
-  candidate: Schema.NullOr(ConnectionCandidate)
+  candidate: Schema.NullOr(ConnectionCandidate),
+  /** The UDP port of the sender's link socket, where it answers STUN Binding requests (RFC 8489); null without one. */
+  linkPort: Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 0xffff })))
 })
 const Ping = Schema.TaggedStruct("Ping", { id: Id })
 const Pong = Schema.TaggedStruct("Pong", { id: Id })
@@ -56,6 +60,18 @@ const PeersResponse = Schema.TaggedStruct("PeersResponse", {
   /** Members that the sender has sessions with, also those left out. */
   totalKnown: Schema.Int
 })
+/** A sealed link offer for a member: for the receiver itself, or to be passed on over a session that it has. */
+const Signal = Schema.TaggedStruct("Signal", {
+  id: Id,
+  to: DidFromString,
+  sealed: Schema.String.check(Schema.isMaxLength(sealedTextMax), Schema.isPattern(/^[A-Za-z0-9_-]+$/)),
+  /** 1 when it was passed on, and nobody passes it on again. */
+  hops: Schema.Literals([0, 1])
+})
+/** What signals come to: `unknown` when there is no way to the member from here, or it has no use for the offer. */
+export const signalResults = ["delivered", "unknown", "limited"] as const
+export type SignalResult = (typeof signalResults)[number]
+const Signalled = Schema.TaggedStruct("Signalled", { id: Id, result: Schema.Literals(signalResults) })
 const Bye = Schema.TaggedStruct("Bye", { reason: Text })
 
 export const ControlMessage = Schema.Union([
@@ -67,10 +83,13 @@ export const ControlMessage = Schema.Union([
   Found,
   PeersRequest,
   PeersResponse,
+  Signal,
+  Signalled,
   Bye
 ])
 export type ControlMessage = typeof ControlMessage.Type
 export type ControlHello = typeof Hello.Type
+export type ControlSignal = typeof Signal.Type
 export type ControlPeers = typeof PeersResponse.Type
 
 const codec = Schema.fromJsonString(ControlMessage)

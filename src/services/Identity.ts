@@ -1,8 +1,8 @@
 /**
  * Who this node is: one Ed25519 key pair, its DID, signatures that are good for one purpose only, and bytes sealed to
  * one member. Implemented by layers/IdentityFile.ts (a key file in the data directory) and layers/IdentityMemory.ts;
- * the rules of DIDs are in domain/did.ts, those of keys and signatures in domain/ed25519.ts, and sealing (HPKE, RFC 9180)
- * is in layers/identity/sealedBox.ts.
+ * the rules of DIDs are in domain/did.ts, those of keys and signatures in domain/ed25519.ts, and sealing (HPKE, RFC
+ * 9180) is in layers/identity/sealedBox.ts.
  */
 import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { Did } from "../domain/did.ts"

@@ -8,9 +8,10 @@ import {
   controlMessageBytesMax,
   decodeControl,
   encodeControl,
-  peersPerMessageMax
+  peersPerMessageMax,
+  signalResults
 } from "../../src/protocol/sessionControl.ts"
-import { boolean, integer } from "../fixtures/arbitraries.ts"
+import { boolean, bytes, integer } from "../fixtures/arbitraries.ts"
 import { candidateOf, connectionCandidate, hostAt, signedBy } from "../fixtures/connectionCandidates.ts"
 import { did, didNumber, keyNumber } from "../fixtures/dids.ts"
 import { peerAddress } from "../fixtures/peerAddresses.ts"
@@ -28,12 +29,16 @@ const peer = Arbitrary.map(
 )
 
 const messages: ReadonlyArray<Arbitrary.Arbitrary<ControlMessage>> = [
-  Arbitrary.map(Arbitrary.all([integer(0, 100), text, maybeCandidate]), ([version, software, candidate]) => ({
-    _tag: "Hello",
-    version,
-    software,
-    candidate
-  })),
+  Arbitrary.map(
+    Arbitrary.all([integer(0, 100), text, maybeCandidate, integer(0, 0xffff)]),
+    ([version, software, candidate, port]) => ({
+      _tag: "Hello",
+      version,
+      software,
+      candidate,
+      linkPort: port === 0 ? null : port
+    })
+  ),
   Arbitrary.map(id, (id) => ({ _tag: "Ping", id })),
   Arbitrary.map(id, (id) => ({ _tag: "Pong", id })),
   Arbitrary.map(Arbitrary.array(connectionCandidate, { minLength: 0, maxLength: 3 }), (candidates) => ({
@@ -51,8 +56,22 @@ const messages: ReadonlyArray<Arbitrary.Arbitrary<ControlMessage>> = [
     Arbitrary.all([id, Arbitrary.array(peer, { minLength: 0, maxLength: 5 }), integer(0, 1000)]),
     ([id, peers, totalKnown]) => ({ _tag: "PeersResponse", id, peers, totalKnown })
   ),
+  Arbitrary.map(Arbitrary.all([id, did, bytes(1, 6144), integer(0, 1)]), ([id, to, sealed, hops]) => ({
+    _tag: "Signal",
+    id,
+    to,
+    sealed: Buffer.from(sealed).toString("base64url"),
+    hops: hops === 0 ? 0 : 1
+  })),
+  Arbitrary.map(Arbitrary.all([id, integer(0, 2)]), ([id, index]) => ({
+    _tag: "Signalled",
+    id,
+    result: signalResults[index] ?? "unknown"
+  })),
   Arbitrary.map(text, (reason) => ({ _tag: "Bye", reason }))
 ]
+
+const signal = { _tag: "Signal", id: 1, to: didNumber(1).text, sealed: "AAAA", hops: 0 }
 
 const refused = (json: unknown): string => {
   const decoded = decodeControl(utf8.encode(typeof json === "string" ? json : JSON.stringify(json)))
@@ -103,10 +122,19 @@ describe("control messages", () => {
       { _tag: "Ping", id: null },
       '{"_tag":"Ping","id":1e999}',
       { _tag: "Hello", version: 1, software: "x" },
-      { _tag: "Hello", version: 1, software: "x".repeat(129), candidate: null },
-      { _tag: "Hello", version: "1", software: "x", candidate: null },
+      { _tag: "Hello", version: 1, software: "x".repeat(129), candidate: null, linkPort: null },
+      { _tag: "Hello", version: "1", software: "x", candidate: null, linkPort: null },
       { _tag: "Find", id: 1, did: "did:key:z6MkNobody" },
+      { _tag: "Hello", version: 1, software: "x", candidate: null, linkPort: 0 },
+      { _tag: "Hello", version: 1, software: "x", candidate: null, linkPort: 65_536 },
       { _tag: "Find", id: 1, did: {} },
+      { ...signal, hops: 2 },
+      { ...signal, hops: true },
+      { ...signal, sealed: "" },
+      { ...signal, sealed: "a b" },
+      { ...signal, sealed: "a".repeat(8193) },
+      { ...signal, to: "nobody" },
+      { _tag: "Signalled", id: 1, result: "maybe" },
       { _tag: "Found", id: 1, candidate: {} },
       { _tag: "PeersRequest", id: 1, maxPeers: peersPerMessageMax + 1 },
       {

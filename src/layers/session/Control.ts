@@ -61,7 +61,7 @@ export const endFor = (metrics: MetricsShape, connection: Pick<WireConnection, "
   })
 
 /** A message that answers a question. */
-export type ControlAnswer = Extract<ControlMessage, { readonly _tag: "Pong" | "Found" | "PeersResponse" }>
+export type ControlAnswer = Extract<ControlMessage, { readonly _tag: "Pong" | "Found" | "PeersResponse" | "Signalled" }>
 
 export interface Control {
   readonly send: (message: ControlMessage) => Effect.Effect<void, SessionError>
@@ -75,7 +75,10 @@ export interface Control {
 }
 
 const isAnswer = (message: ControlMessage): message is ControlAnswer =>
-  message._tag === "Pong" || message._tag === "Found" || message._tag === "PeersResponse"
+  message._tag === "Pong" ||
+  message._tag === "Found" ||
+  message._tag === "PeersResponse" ||
+  message._tag === "Signalled"
 
 /** Whether a message answers a question that expects this kind of answer. */
 const has = <A extends ControlAnswer["_tag"]>(

@@ -32,6 +32,8 @@ export interface Entry {
   /** Completes when the member's place is free again. */
   readonly gone: Deferred.Deferred<void>
   rttMs: number | undefined
+  /** The UDP port where the member answers STUN, as it said in its greeting. */
+  linkPort: number | undefined
   /** When something was last heard on the control stream. */
   heardAtMillis: number
   bytesIn: number
@@ -53,6 +55,7 @@ export const make = (attempt: WireAttempt): Entry => ({
   opened: Deferred.makeUnsafe(),
   gone: Deferred.makeUnsafe(),
   rttMs: undefined,
+  linkPort: undefined,
   heardAtMillis: 0,
   bytesIn: 0,
   bytesOut: 0,

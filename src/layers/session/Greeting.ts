@@ -18,6 +18,7 @@ import type { Entry } from "./Entry.ts"
 import type { Exchange } from "./Exchange.ts"
 import * as FrameStream from "./FrameStream.ts"
 import * as Settings from "./Settings.ts"
+import type { Signalling } from "./Signalling.ts"
 import type { WireConnection, WireStream, WireStreamFailed } from "./Wire.ts"
 
 /** The control stream is no payload, and its end is the connection's matter. */
@@ -81,7 +82,12 @@ export interface Greeter {
   readonly greet: (entry: Entry, connection: WireConnection) => Effect.Effect<void, Error>
 }
 
-export const make = (exchange: Exchange, metrics: MetricsShape): Greeter => {
+export const make = (
+  exchange: Exchange,
+  signalling: Pick<Signalling, "onSignal">,
+  metrics: MetricsShape,
+  linkPort: () => number | undefined
+): Greeter => {
   /** Whatever ends the conversation ends the connection. */
   const keep = (connection: WireConnection, work: Effect.Effect<never, Error>): Effect.Effect<void> =>
     Effect.catchCause(work, (cause) => Controls.endFor(metrics, connection, cause))
@@ -90,7 +96,8 @@ export const make = (exchange: Exchange, metrics: MetricsShape): Greeter => {
     _tag: "Hello",
     version: controlVersion,
     software: `icn-node/${version}`,
-    candidate: candidate ?? null
+    candidate: candidate ?? null,
+    linkPort: linkPort() ?? null
   }))
 
   const onMessage = (
@@ -109,6 +116,8 @@ export const make = (exchange: Exchange, metrics: MetricsShape): Greeter => {
         )
       case "PeersRequest":
         return Effect.flatMap(exchange.onPeersRequest(entry, message.id, message.maxPeers), control.send)
+      case "Signal":
+        return signalling.onSignal(entry, control, message)
       case "Bye":
         return Effect.fail(
           new Controls.ControlFailed({ reason: "ended", detail: `it said goodbye: ${message.reason}` })
@@ -118,6 +127,7 @@ export const make = (exchange: Exchange, metrics: MetricsShape): Greeter => {
       case "Pong":
       case "Found":
       case "PeersResponse":
+      case "Signalled":
         return Effect.void
     }
   }
@@ -135,6 +145,7 @@ export const make = (exchange: Exchange, metrics: MetricsShape): Greeter => {
       if (entry.dialler === "self") yield* control.send(yield* hello)
       const theirs = yield* expectHello(control)
       if (entry.dialler === "peer") yield* control.send(yield* hello)
+      entry.linkPort = theirs.linkPort ?? undefined
       entry.stage = { _tag: "Open", connection, control, atMillis: yield* Clock.currentTimeMillis }
       yield* exchange.onHello(entry, theirs)
       const started = { startImmediately: true }

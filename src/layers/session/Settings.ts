@@ -33,6 +33,8 @@ export interface SessionSettings {
   readonly dialsHeardOf: boolean
   /** Holds the allocation on a TURN server whenever there is one; absent where there never is. */
   readonly relay: RelayRef | undefined
+  /** The UDP port on which links of this node answer STUN now; undefined without links. */
+  readonly linkPort: () => number | undefined
 }
 
 export const defaults: SessionSettings = {
@@ -47,7 +49,8 @@ export const defaults: SessionSettings = {
   peerExchangeDelayMillis: 500,
   peerExchangeMaxPeers: 50,
   dialsHeardOf: true,
-  relay: undefined
+  relay: undefined,
+  linkPort: () => undefined
 }
 
 /** Settings where only some are given. */

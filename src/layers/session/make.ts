@@ -13,6 +13,7 @@ import * as Diallers from "./Dialler.ts"
 import * as Exchanges from "./Exchange.ts"
 import * as Greetings from "./Greeting.ts"
 import * as Settings from "./Settings.ts"
+import * as Signallings from "./Signalling.ts"
 import * as Streaming from "./Streams.ts"
 import { sessionError, Table } from "./Table.ts"
 import * as Upkeep from "./Upkeep.ts"
@@ -56,8 +57,9 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   const exchange = Exchanges.make(table, book, metrics, settings, ownCandidate)
   const streams = Streaming.make({ wire, table, metrics, settings, traffic })
   const dialler = Diallers.make({ self, wire, table, book, metrics, settings, find: exchange.find, scope })
+  const signalling = Signallings.make({ self, table, identity, metrics, bootstrapPeers: settings.bootstrapPeers })
   table.hooks = {
-    greet: Greetings.make(exchange, metrics).greet,
+    greet: Greetings.make(exchange, signalling, metrics, settings.linkPort).greet,
     answers: Greetings.answers
   }
 

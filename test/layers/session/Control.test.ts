@@ -141,7 +141,7 @@ describe("a member that does not keep to the protocol", () => {
         bytes('{"_tag":"Nonsense"}'),
         Uint8Array.of(0xff),
         Uint8Array.of(),
-        bytes('{"_tag":"Hello","version":1,"software":"again","candidate":null}')
+        bytes('{"_tag":"Hello","version":1,"software":"again","candidate":null,"linkPort":null}')
       ]
       for (const [index, message] of wrong.entries()) {
         const rogue = yield* makeRogue(network, { number: 10 + index, host: `198.51.100.${10 + index}` })
