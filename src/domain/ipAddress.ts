@@ -1,7 +1,7 @@
 /**
  * IP literals and their bytes: strict parsing and the canonical text of RFC 5952, so that one address has one spelling
- * and addresses can be compared as strings. Knows zones (`%eth0`) only to cut them off, and no
- * prefixes.
+ * and addresses can be compared as strings. Leaves out prefixes, and knows
+ * zones (`%eth0`) only to cut them off.
  */
 const decimalOctet = /^(?:0|[1-9]\d{0,2})$/
 
@@ -87,7 +87,7 @@ export const canonical = (text: string): string | undefined => {
 
 const mappedPrefix = "::ffff:"
 
-/** The IPv4 literal inside an IPv4-mapped one in its canonical spelling (RFC 4291 section 2.5.5.2); others as they are. */
+/** The IPv4 literal inside a canonical IPv4-mapped one (RFC 4291 section 2.5.5.2); other literals as they are. */
 export const unmapped = (host: string): string =>
   host.startsWith(mappedPrefix) && host.includes(".") ? host.slice(mappedPrefix.length) : host
 

@@ -1,8 +1,8 @@
 /**
  * Typed values of STUN and TURN attributes (RFC 8489 section 14, RFC 8656 section 18): one `AttributeKind` each, with
  * its number, lengths, encoder and decoder. Only those that a relay client, connectivity checks (RFC 8445 section 16.1)
- * and the discovery of NATs (RFC 5780 section 7) use, or a server to test them with. Encoders throw a RangeError for what
- * the attribute cannot hold, a mistake of the caller; decoders never throw.
+ * and the discovery of NATs (RFC 5780 section 7) use, or a server to test them with. Encoders throw a RangeError for
+ * what the attribute cannot hold, a mistake of the caller; decoders never throw.
  */
 import { Result } from "effect"
 import { formatBytes, parseIPv4, parseIPv6 } from "../domain/ipAddress.ts"

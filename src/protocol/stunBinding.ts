@@ -1,8 +1,9 @@
 /**
  * Binding, the one STUN method between nodes: connectivity checks with short-term credentials (RFC 8445 section 7,
- * RFC 8489 section 9.1), plain requests that ask for the mapped address (RFC 8489 section 12), and what the discovery of
- * a NAT's behaviour adds to them (RFC 5780). Requests and responses as bytes ready to be sent, readers for what arrives;
- * transaction ids and keys come from the caller. Never sends SOFTWARE: it makes answers longer and says what runs here.
+ * RFC 8489 section 9.1), plain requests that ask for the mapped address (RFC 8489 section 12), and what the discovery
+ * of a NAT's behaviour adds to them (RFC 5780). Requests and responses as bytes ready to be sent, readers for what
+ * arrives; transaction ids and keys come from the caller. Never sends SOFTWARE, which makes answers longer and tells
+ * strangers what runs here.
  */
 import { Result } from "effect"
 import { unmapped } from "../domain/ipAddress.ts"

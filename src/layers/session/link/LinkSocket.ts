@@ -3,8 +3,8 @@
  * port, so that what a NAT opened for one of them serves the others. Tells STUN from data, keeps the STUN transactions
  * (RFC 8489 section 6.2.1), and hands everything else to whoever owns the links. Plain functions per packet.
  *
- * Data is never recognised by QUIC's fixed bit, which peers grease (RFC 9287). A datagram with the cookie and the length
- * of a Binding message is QUIC once in 2^32 short headers, so that one that answers nothing is dropped and counted.
+ * Data is never recognised by QUIC's fixed bit, which peers grease (RFC 9287). One in 2^32 QUIC packets at most looks
+ * like a Binding message with cookie and length, so that such a thing is dropped and counted when it answers nothing.
  */
 import { Clock, Deferred, Effect, Exit, Option, Result, Schema, Scope } from "effect"
 import { unmapped } from "../../../domain/ipAddress.ts"
