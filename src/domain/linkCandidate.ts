@@ -11,50 +11,32 @@ import { format, isPort, type TransportAddress } from "./transportAddress.ts"
 /** Candidates of one member: its interfaces in two families, what servers saw, a relayed address; and an end. */
 export const linkCandidatesMax = 32
 
-/** From the nearest to the farthest. */
-export const linkCandidateKinds = ["host", "peerReflexive", "serverReflexive", "relayed"] as const
-
-/**
- * `host`: of an interface; `serverReflexive`: as a server saw it; `peerReflexive`: as the peer saw it in a check;
- * `relayed`: of an allocation on a TURN server.
- */
-export type LinkCandidateKind = (typeof linkCandidateKinds)[number]
-
-export interface LinkCandidate {
-  readonly kind: LinkCandidateKind
-  /** An IP literal in its one spelling, and a port of 1..65535. */
-  readonly address: TransportAddress
-}
-
-/** The longest spelling of an IPv6 address, with a dotted quad at its end. */
-const hostLengthMax = 45
-
-const address: Schema.Codec<TransportAddress> = Schema.Struct({
-  host: Schema.String.check(
-    Schema.isMaxLength(hostLengthMax),
-    Schema.makeFilter((host) => canonical(host) === host || "the host of a candidate is a canonical IP literal")
-  ),
-  port: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 0xffff }))
-})
-
-/** One candidate as plain data, which JSON and CBOR can carry. */
-export const LinkCandidate: Schema.Codec<LinkCandidate> = Schema.Struct({
-  kind: Schema.Literals(linkCandidateKinds),
-  address
-})
-
-/** All candidates of a member, in its order of preference. */
-export const LinkCandidates: Schema.Codec<ReadonlyArray<LinkCandidate>> = Schema.Array(LinkCandidate).check(
-  Schema.isMaxLength(linkCandidatesMax)
+const port = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 0xffff }))
+const literalHost = Schema.String.check(
+  Schema.makeFilter<string>((host) => canonical(host) === host || "the host is no IP literal in its canonical spelling")
 )
 
-const nearer = (a: LinkCandidate, b: LinkCandidate): LinkCandidate =>
-  linkCandidateKinds.indexOf(b.kind) < linkCandidateKinds.indexOf(a.kind) ? b : a
+/**
+ * `host`: of an interface; `serverReflexive`: as a server saw it; `peerReflexive`: as a peer saw it in a check;
+ * `relayed`: of an allocation on a TURN server. Plain data, which JSON can carry.
+ */
+export const LinkCandidate = Schema.Struct({
+  kind: Schema.Literals(["host", "serverReflexive", "peerReflexive", "relayed"]),
+  address: Schema.Struct({ host: literalHost, port })
+})
+export type LinkCandidate = typeof LinkCandidate.Type
+export type LinkCandidateKind = LinkCandidate["kind"]
+
+/** All candidates of a member, in its order of preference. */
+export const LinkCandidates = Schema.Array(LinkCandidate).check(Schema.isMaxLength(linkCandidatesMax))
+
+/** From the nearest to the farthest. */
+const kinds: ReadonlyArray<LinkCandidateKind> = ["host", "peerReflexive", "serverReflexive", "relayed"]
 
 /**
- * Each address once, in the one spelling, as the nearest kind it was named as (an address that a server saw and that
- * is of an interface is a host's: there is no NAT), at the place where it was named first; no more than
- * `linkCandidatesMax`. What is no address is left out.
+ * Each address once, in its one spelling, as the nearest kind it was named as (what a server saw and an interface has
+ * is a host's: there is no NAT), at the place where it was named first; as many as an offer may hold. What is no
+ * address is left out.
  */
 export const distinctCandidates = (candidates: Iterable<LinkCandidate>): ReadonlyArray<LinkCandidate> => {
   const found = new Map<string, LinkCandidate>()
@@ -65,7 +47,7 @@ export const distinctCandidates = (candidates: Iterable<LinkCandidate>): Readonl
     const key = format(candidate.address)
     const present = found.get(key)
     if (present === undefined && found.size === linkCandidatesMax) continue
-    found.set(key, present === undefined ? candidate : nearer(present, candidate))
+    if (present === undefined || kinds.indexOf(kind) < kinds.indexOf(present.kind)) found.set(key, candidate)
   }
   return [...found.values()]
 }
@@ -74,8 +56,8 @@ export const distinctCandidates = (candidates: Iterable<LinkCandidate>): Readonl
 export type MayCheck = (base: "udp" | "relay", address: TransportAddress) => boolean
 
 /**
- * A rule by scope: unspecified, multicast, broadcast and reserved addresses never, loopback and addresses that need a
- * zone (link-local ones) unless `scopes` says so. Names are unusable by scope, so they are never checked.
+ * A rule by scope. Unspecified, multicast, broadcast and reserved addresses are never checked, whatever `scopes` says,
+ * and neither are names, which have no scope.
  */
 export const mayCheckScopes =
   (scopes: ReadonlyArray<AddressScope>): MayCheck =>
@@ -84,5 +66,8 @@ export const mayCheckScopes =
     return scope !== "unusable" && isPort(port) && scopes.includes(scope)
   }
 
-/** Networks and the internet, not this machine: a peer that names loopback would knock at local doors. */
+/**
+ * Networks and the internet. Not this machine, or a peer could knock at local doors; not this wire, where an address
+ * means nothing without the interface.
+ */
 export const mayCheckByDefault: MayCheck = mayCheckScopes(["private", "public"])
