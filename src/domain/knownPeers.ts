@@ -110,6 +110,14 @@ const known = (peer: Peer, nowMillis: number): ReadonlyArray<KnownAddress> =>
     source === undefined ? [] : [{ address, source, workedMillis, failures }]
   )
 
+const described = (peer: Peer, nowMillis: number): KnownPeer => ({
+  did: peer.did,
+  configured: Array.from(peer.entries.values()).some(isConfigured),
+  hadSession: peer.hadSession,
+  lastSeenMillis: peer.lastSeenMillis,
+  addresses: known(peer, nowMillis)
+})
+
 /** Names an address from a source; true when nobody named it until now. */
 const add = (peer: Peer, address: PeerAddress, source: AddressSource, nowMillis: number): boolean => {
   const key = addressKey(address)
@@ -233,13 +241,12 @@ export class KnownPeers {
   }
 
   peers(nowMillis: number): ReadonlyArray<KnownPeer> {
-    return Array.from(this.#peers.values(), (peer) => ({
-      did: peer.did,
-      configured: Array.from(peer.entries.values()).some(isConfigured),
-      hadSession: peer.hadSession,
-      lastSeenMillis: peer.lastSeenMillis,
-      addresses: known(peer, nowMillis)
-    }))
+    return Array.from(this.#peers.values(), (peer) => described(peer, nowMillis))
+  }
+
+  peer(did: Did, nowMillis: number): KnownPeer | undefined {
+    const peer = this.#peers.get(did.text)
+    return peer === undefined ? undefined : described(peer, nowMillis)
   }
 
   remove(did: Did): boolean {

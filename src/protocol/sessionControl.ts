@@ -72,7 +72,11 @@ const Signal = Schema.TaggedStruct("Signal", {
 export const signalResults = ["delivered", "unknown", "limited"] as const
 export type SignalResult = (typeof signalResults)[number]
 const Signalled = Schema.TaggedStruct("Signalled", { id: Id, result: Schema.Literals(signalResults) })
-const Bye = Schema.TaggedStruct("Bye", { reason: Text })
+const Bye = Schema.TaggedStruct("Bye", {
+  reason: Text,
+  /** Whether the sender is to be dialled again; false until it comes by itself. */
+  redial: Schema.Boolean
+})
 
 export const ControlMessage = Schema.Union([
   Hello,

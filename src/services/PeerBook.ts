@@ -52,9 +52,14 @@ export class PeerBook extends Context.Service<
     readonly removeExpired: Effect.Effect<number>
     /** Everybody that is known, in no particular order. */
     readonly peers: Effect.Effect<ReadonlyArray<KnownPeer>>
+    /** What is known of one member. */
+    readonly peer: (did: Did) => Effect.Effect<Option.Option<KnownPeer>>
     /** Forgets a member, whatever is known of it. */
     readonly remove: (did: Did) => Effect.Effect<void>
-    /** Members of whom a new address to dial becomes known, from subscription on; who is slow loses the oldest. */
+    /**
+     * Members of whom a new address to dial becomes known, or a newer candidate with one, from subscription on; who is
+     * slow loses the oldest.
+     */
     readonly changes: Stream.Stream<Did>
   }
 >()("icn-node/services/PeerBook") {}

@@ -208,7 +208,11 @@ export class SessionManager extends Context.Service<
     readonly relayAddress: Effect.Effect<Option.Option<TransportAddress>>
     /** This node's own candidate, signed now. */
     readonly connectionCandidate: Effect.Effect<ConnectionCandidate>
-    /** Closes the session with a member, if there is one. Who is kept connected is dialled again after a pause. */
+    /**
+     * Closes the session with a member, if there is one, and keeps it closed: this node does not dial the member by
+     * itself until somebody here asks for it (`dial`, `open`, `ping`) or the member comes. The member is told and
+     * does not come by itself, unless this node is one of its bootstrap peers.
+     */
     readonly close: (did: Did) => Effect.Effect<void>
   }
 >()("icn-node/services/SessionManager") {}

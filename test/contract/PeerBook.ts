@@ -96,13 +96,16 @@ const addressesContract: Cases = {
         [bob.text, false, true, 1000]
       ]
     )
+    const peerOf = (did: Did) => Effect.map(book.peer(did), Option.getOrUndefined)
+    assert.deepStrictEqual([yield* peerOf(alice), yield* peerOf(bob)], [...peers])
+    assert.isUndefined(yield* peerOf(didNumber(9)))
     yield* book.remove(bob)
     assert.deepStrictEqual(yield* book.addresses(bob), [])
     assert.isTrue(Option.isNone(yield* book.candidate(bob)))
     assert.strictEqual((yield* book.peers).length, 1)
   }),
 
-  "tells of new addresses to dial, and only of new ones": Effect.gen(function* () {
+  "tells of new addresses to dial, and of every newer candidate with one": Effect.gen(function* () {
     const book = yield* PeerBook
     const changed = yield* changesOf(
       Effect.gen(function* () {
@@ -111,10 +114,14 @@ const addressesContract: Cases = {
         yield* book.storeCandidate(candidateOf(1, 0, "192.0.2.1"), "public")
         yield* book.storeCandidate(candidateOf(2, 0, "192.0.2.2"), "public")
         yield* book.storeCandidate(candidateOf(2, 1, "192.0.2.2", "192.0.2.3"), "public")
+        // Nothing in this one may be dialled, and the next one is known already.
         yield* book.storeCandidate(candidateOf(2, 2, "10.0.0.1"), "public")
+        yield* book.storeCandidate(candidateOf(2, 2, "10.0.0.1"), "public")
+        yield* book.storeCandidate(candidateOf(2, 3, "192.0.2.2"), "public")
+        yield* book.storeCandidate(candidateOf(2, 4, "192.0.2.2"), "public")
       })
     )
-    assert.deepStrictEqual(changed, [alice.text, bob.text, bob.text])
+    assert.deepStrictEqual(changed, [alice.text, alice.text, bob.text, bob.text, bob.text, bob.text])
   }),
 
   "lets a subscriber who is slow lose the oldest changes only": Effect.gen(function* () {

@@ -10,6 +10,7 @@ import {
   passive,
   type SessionFixture,
   sessionsWith,
+  type TestNode,
   until
 } from "./SessionManager.ts"
 
@@ -104,14 +105,27 @@ export const sessionNetworkContract = (name: string, { node, silent, test }: Ses
     )
 
     test(
-      "closes a session for both sides",
+      "closes a session for both sides, and tells the other one",
       Effect.gen(function* () {
         const [a, b] = [yield* node(passive), yield* node(passive)]
         yield* knows(a, b)
+        const reasons = new Map<TestNode, string>()
+        for (const one of [a, b]) {
+          yield* Effect.forkChild(
+            Stream.runForEach(one.manager.events, (event) =>
+              Effect.sync(() => void (event._tag === "Closed" && reasons.set(one, event.reason)))
+            ),
+            { startImmediately: true }
+          )
+        }
         yield* a.manager.dial(b.did)
+        yield* until(Effect.map(sessionsWith(b, a.did), (count) => count === 1))
         yield* a.manager.close(b.did)
         assert.strictEqual(yield* sessionsWith(a, b.did), 0)
         yield* until(Effect.map(sessionsWith(b, a.did), (count) => count === 0))
+        yield* until(Effect.sync(() => reasons.size === 2))
+        assert.strictEqual(reasons.get(a), "closed by this node")
+        assert.include(reasons.get(b), "it said goodbye: closed by this node")
       })
     )
 

@@ -68,7 +68,7 @@ const messages: ReadonlyArray<Arbitrary.Arbitrary<ControlMessage>> = [
     id,
     result: signalResults[index] ?? "unknown"
   })),
-  Arbitrary.map(text, (reason) => ({ _tag: "Bye", reason }))
+  Arbitrary.map(Arbitrary.all([text, boolean]), ([reason, redial]) => ({ _tag: "Bye", reason, redial }))
 ]
 
 const signal = { _tag: "Signal", id: 1, to: didNumber(1).text, sealed: "AAAA", hops: 0 }
@@ -151,7 +151,8 @@ describe("control messages", () => {
       },
       { _tag: "PeersResponse", id: 1, peers: { length: 1 }, totalKnown: 1 },
       { _tag: "Candidates", candidates: [candidate] },
-      { _tag: "Bye", reason: "x".repeat(129) },
+      { _tag: "Bye", reason: "x".repeat(129), redial: true },
+      { _tag: "Bye", reason: "x" },
       '{"_tag":"Bye","reason":'.padEnd(100_000, "[")
     ]
     for (const one of hostile) assert.isNotEmpty(refused(one))

@@ -66,9 +66,11 @@ const store = Effect.fnUntraced(function* (state: State, candidate: ConnectionCa
   const verdict = cache.store({ candidate, via }, now)
   if (verdict !== "stored") return verdict
   const dialable = candidate.addresses.map(({ address }) => address).filter(({ host }) => admits(via, scopeOf(host)))
-  const isNews = peers.learnCandidate(candidate.did, dialable, candidate.timestamp, now)
-  if (isNews) yield* PubSub.publish(changed, candidate.did)
-  return dialable.length === 0 ? "unusable" : "stored"
+  peers.learnCandidate(candidate.did, dialable, candidate.timestamp, now)
+  if (dialable.length === 0) return "unusable"
+  // Also where no address is new: the member says that it is there now.
+  yield* PubSub.publish(changed, candidate.did)
+  return "stored"
 })
 
 /** `onKeptChanged` is called whenever what survives a restart may have changed. */
@@ -132,6 +134,7 @@ export const make = Effect.fnUntraced(function* (
       return cache.removeExpired(now)
     }),
     peers: Effect.map(Clock.currentTimeMillis, (now) => peers.peers(now)),
+    peer: (did) => Effect.map(Clock.currentTimeMillis, (now) => Option.fromUndefinedOr(peers.peer(did, now))),
     remove: (did) =>
       Effect.sync(() => {
         cache.remove(did)

@@ -31,6 +31,8 @@ export interface Entry {
   readonly opened: Deferred.Deferred<Session, SessionError>
   /** Completes when the member's place is free again. */
   readonly gone: Deferred.Deferred<void>
+  /** Why this node is ending the session, while it does. */
+  dismissal: string | undefined
   rttMs: number | undefined
   /** The UDP port where the member answers STUN, as it said in its greeting. */
   linkPort: number | undefined
@@ -54,6 +56,7 @@ export const make = (attempt: WireAttempt): Entry => ({
   controlStream: Deferred.makeUnsafe(),
   opened: Deferred.makeUnsafe(),
   gone: Deferred.makeUnsafe(),
+  dismissal: undefined,
   rttMs: undefined,
   linkPort: undefined,
   heardAtMillis: 0,

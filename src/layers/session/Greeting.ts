@@ -4,6 +4,7 @@
  * silent.
  */
 import { Clock, Deferred, Effect, Exit, Option } from "effect"
+import type { Partings } from "../../domain/partings.ts"
 import { version } from "../../domain/version.ts"
 import {
   type ControlHello,
@@ -84,6 +85,7 @@ export interface Greeter {
 
 export const make = (
   exchange: Exchange,
+  partings: Partings,
   signalling: Pick<Signalling, "onSignal">,
   metrics: MetricsShape,
   linkPort: () => number | undefined
@@ -119,9 +121,11 @@ export const make = (
       case "Signal":
         return signalling.onSignal(entry, control, message)
       case "Bye":
-        return Effect.fail(
-          new Controls.ControlFailed({ reason: "ended", detail: `it said goodbye: ${message.reason}` })
-        )
+        return Effect.suspend(() => {
+          if (!message.redial) partings.closedThere(entry.did)
+          const detail = `it said goodbye: ${message.reason}`
+          return Effect.fail(new Controls.ControlFailed({ reason: "ended", detail }))
+        })
       case "Hello":
         return Effect.fail(new Controls.ControlFailed({ reason: "order", detail: "it said hello twice" }))
       case "Pong":

@@ -7,6 +7,7 @@ import { scopeOf } from "../../domain/addressScope.ts"
 import type { Did } from "../../domain/did.ts"
 import { formatBytes, parseIPv6 } from "../../domain/ipAddress.ts"
 import { networkConnections, networkConnectionsRejected } from "../../domain/metrics.ts"
+import { Partings } from "../../domain/partings.ts"
 import { isSmaller, settle } from "../../domain/sessionSettle.ts"
 import type { MetricsShape } from "../../services/Metrics.ts"
 import {
@@ -59,6 +60,8 @@ export class Table {
   readonly #entries = new Map<string, Entry>()
   /** Members that this node is dialling, with what completes when that has ended. */
   readonly dialling = new Map<string, Deferred.Deferred<void>>()
+  /** Whom this node does not go back to by itself. */
+  readonly partings = new Partings()
   /** Nobody is admitted any more. */
   #stopping = false
   hooks: TableHooks = { greet: () => Effect.void, answers: () => Effect.succeed(false) }
@@ -201,6 +204,8 @@ export class Table {
       return connection.close("it was not admitted")
     }
     entry.stage = { _tag: "Greeting", connection }
+    // Before the greeting, as the member may say goodbye right after it.
+    this.partings.clear(entry.did)
     const greeting = this.hooks.greet(entry, connection).pipe(
       Effect.timeoutOrElse({
         duration: Settings.greetingMillisMax,
@@ -224,7 +229,7 @@ export class Table {
 
   readonly closed = (connection: WireConnection, reason: string): void => {
     const entry = this.of(connection)
-    if (entry !== undefined) this.#forget(entry, reason)
+    if (entry !== undefined) this.#forget(entry, entry.dismissal ?? reason)
   }
 
   /** The session goes on over another way. */
@@ -256,18 +261,26 @@ export class Table {
       this.#forget(entry, reason)
     })
 
-  /** Says goodbye before closing, so that the member knows that it was no accident. */
-  readonly dismiss = (entry: Entry, reason: string): Effect.Effect<void> => {
+  /**
+   * Says goodbye, so that the member knows that it was no accident, and whether to come back. Closed from here at once
+   * that would often be lost, so the member, to whom it matters that it is not wanted, is given time to close.
+   */
+  readonly dismiss = (entry: Entry, reason: string, redial: boolean): Effect.Effect<void> => {
     const { stage } = entry
-    const bye = stage._tag === "Open" ? stage.control.send({ _tag: "Bye", reason }) : Effect.void
-    return Effect.andThen(Effect.ignore(Effect.timeoutOption(bye, goodbyeMillisMax)), this.close(entry, reason))
+    entry.dismissal = reason
+    const bye = stage._tag === "Open" ? stage.control.send({ _tag: "Bye", reason, redial }) : Effect.void
+    const heard = redial || stage._tag !== "Open" ? Effect.void : Deferred.await(entry.gone)
+    return Effect.andThen(
+      Effect.ignore(Effect.timeoutOption(Effect.andThen(bye, heard), goodbyeMillisMax)),
+      this.close(entry, reason)
+    )
   }
 
   /** Dismisses everybody, and lets nobody in again. */
   readonly goodbye = (reason: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       this.#stopping = true
-      return Effect.forEach([...this.#entries.values()], (entry) => this.dismiss(entry, reason), {
+      return Effect.forEach([...this.#entries.values()], (entry) => this.dismiss(entry, reason, true), {
         concurrency: "unbounded",
         discard: true
       })

@@ -1,10 +1,12 @@
 /**
  * Staying connected: bootstrap peers, members with whom there was a session before, and members that were heard of are
  * dialled by themselves, and dialled again with growing pauses for as long as they are away. A change of this machine's
- * addresses ends the pauses at once and has every session checked.
+ * addresses ends the pauses at once and has every session checked. Who may be dialled at a time is decided by
+ * domain/keptMembers.ts, and whom to leave alone by domain/partings.ts.
  */
-import { Clock, Deferred, Effect, Exit, FiberMap, Option, PubSub, Random, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, FiberMap, Latch, Option, PubSub, Random, type Scope, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
+import { KeptMembers, type Place, type Standing } from "../../domain/keptMembers.ts"
 import { peerExchangeDialFailures, peerExchangePeersDialed } from "../../domain/metrics.ts"
 import { formatAddress } from "../../domain/peerAddress.ts"
 import { goesOn, redialDelay } from "../../domain/redialPolicy.ts"
@@ -17,8 +19,6 @@ import type { Wire } from "./Wire.ts"
 
 /** How often this machine's addresses are read. */
 const addressesCheckMillis = 3000
-/** Members kept connected beyond the configured ones: as many sessions as a small cooperative has members. */
-const keptMax = 128
 
 export interface UpkeepParts {
   readonly self: Did
@@ -70,12 +70,23 @@ const persistent = (work: Effect.Effect<unknown>): Effect.Effect<void> =>
 const upheld = (work: Effect.Effect<unknown>): Effect.Effect<never> =>
   Effect.forever(Effect.andThen(persistent(work), Effect.sleep(restartMillis)))
 
+export interface Upkeep {
+  /** Somebody asks for a member: it is kept again if it was left alone. */
+  readonly resume: (did: Did) => Effect.Effect<void>
+  /** Leaves a member alone until somebody here asks for it or it comes. */
+  readonly leave: (did: Did) => Effect.Effect<void>
+}
+
 /** Starts all of it in the surrounding scope. */
-export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
+export const start = Effect.fnUntraced(function* (parts: UpkeepParts): Effect.fn.Return<Upkeep, never, Scope.Scope> {
   const { book, dial, events, self, settings, table, wire } = parts
+  const { partings } = table
   const metrics = yield* Metrics
   const configured = new Set(settings.bootstrapPeers.map(({ did }) => did.text))
-  const kept = yield* FiberMap.make<string>()
+  const members = new KeptMembers()
+  const fibers = yield* FiberMap.make<string>()
+  /** Opened when there may be a place for whoever waits for one. */
+  const vacancies = Latch.makeUnsafe()
   /** Completed and replaced when waiting has become pointless. */
   let nudge = Deferred.makeUnsafe<void>()
 
@@ -85,35 +96,109 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
       return entry === undefined ? Effect.void : Effect.andThen(Deferred.await(entry.gone), awaitGone(did))
     })
 
-  const keep = Effect.fnUntraced(function* (did: Did) {
+  const mayDial = ({ did, standing }: Place): boolean => partings.allows(did, standing === "configured")
+
+  const announceVacancy = (standing: Standing): void => {
+    if (members.isAwaited(standing)) vacancies.openUnsafe()
+  }
+
+  /** Dials once; the failures in a row once the session, if it comes to one, is over. */
+  const attempt = Effect.fnUntraced(function* (
+    place: Place,
+    failures: number,
+    tell: ReturnType<typeof bootstrapTeller>
+  ) {
+    const { did, standing } = place
+    const isConfigured = standing === "configured"
+    if (!isConfigured) yield* metrics.inc(peerExchangePeersDialed, {})
+    place.triedMillis = yield* Clock.currentTimeMillis
+    const session = yield* Effect.exit(dial(did))
+    if (Exit.isSuccess(session)) {
+      if (!members.opened(place)) return undefined
+      const opened = session.value.openedAtMillis
+      yield* awaitGone(did)
+      const isSteady = (yield* Clock.currentTimeMillis) - opened >= steadyMillisMin
+      return isSteady && !partings.isClosedThere(did) ? 0 : failures + 1
+    }
+    if (!isConfigured) yield* metrics.inc(peerExchangeDialFailures, {})
+    const error = Option.getOrUndefined(Exit.findErrorOption(session))
+    if (error !== undefined) yield* tell(error, failures + 1)
+    else yield* report("session_upkeep", session.cause)
+    return failures + 1
+  })
+
+  /** Whoever was given up waits as long as between any two attempts. */
+  const awaitTurn = Effect.fnUntraced(function* (place: Place) {
+    if (!place.isOnce || place.triedMillis === undefined) return
+    const left = place.triedMillis + settings.redial.maxMillis - (yield* Clock.currentTimeMillis)
+    if (left > 0) yield* paused(place, Effect.sleep(left))
+  })
+
+  const paused = (place: Place, pause: Effect.Effect<unknown>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      place.isPausing = true
+      announceVacancy(place.standing)
+      return Effect.asVoid(pause)
+    }).pipe(
+      Effect.andThen(
+        Effect.sync(() => {
+          place.isPausing = false
+        })
+      )
+    )
+
+  const keep = Effect.fnUntraced(function* (place: Place) {
     let failures = 0
-    const isHeardOf = !configured.has(did.text)
-    const tell = configured.has(did.text) ? bootstrapTeller() : ({ message }: SessionError) => Effect.logDebug(message)
-    while (true) {
-      if (isHeardOf) yield* metrics.inc(peerExchangePeersDialed, {})
-      const session = yield* Effect.exit(dial(did))
-      if (isHeardOf && Exit.isFailure(session)) yield* metrics.inc(peerExchangeDialFailures, {})
-      if (Exit.isSuccess(session)) {
-        const opened = session.value.openedAtMillis
-        yield* awaitGone(did)
-        failures = (yield* Clock.currentTimeMillis) - opened >= steadyMillisMin ? 0 : failures + 1
-      } else {
-        failures++
-        const error = Option.getOrUndefined(Exit.findErrorOption(session))
-        if (error !== undefined) yield* tell(error, failures)
-        else yield* report("session_upkeep", session.cause)
-      }
-      if (!goesOn(settings.redial, failures, configured.has(did.text))) return
+    const isConfigured = place.standing === "configured"
+    const tell = isConfigured ? bootstrapTeller() : ({ message }: SessionError) => Effect.logDebug(message)
+    yield* awaitTurn(place)
+    while (mayDial(place)) {
+      const failed = yield* attempt(place, failures, tell)
+      // There is a session, and no place for one more member that was met.
+      if (failed === undefined) return
+      failures = failed
+      if (!goesOn(settings.redial, place.isOnce ? Infinity : failures, isConfigured)) return members.giveUp(place)
       const delay = redialDelay(settings.redial, failures, yield* Random.next)
-      const nudged = nudge
-      yield* Effect.timeoutOption(Deferred.await(nudged), delay)
+      yield* paused(place, Effect.timeoutOption(Deferred.await(nudge), delay))
     }
   })
 
-  const keepConnected = Effect.fnUntraced(function* (did: Did) {
-    if (did.text === self.text || FiberMap.hasUnsafe(kept, did.text)) return
-    if (!configured.has(did.text) && (yield* FiberMap.size(kept)) >= keptMax + configured.size) return
-    yield* FiberMap.run(kept, did.text, persistent(keep(did)))
+  const keepConnected = Effect.fnUntraced(function* (did: Did, hadSession: boolean) {
+    const standing = configured.has(did.text) ? "configured" : hadSession ? "met" : "heardOf"
+    if (did.text === self.text || !partings.allows(did, standing === "configured")) return
+    const offer = members.offer(did, standing)
+    if (offer._tag !== "taken") return
+    const { insteadOf, place } = offer
+    if (insteadOf !== undefined) yield* FiberMap.remove(fibers, insteadOf.did.text)
+    const left = Effect.sync(() => {
+      members.leave(place)
+      announceVacancy(place.standing)
+    })
+    yield* FiberMap.run(fibers, did.text, Effect.ensuring(persistent(keep(place)), left))
+  })
+
+  /** Whoever opened a session is one that was met, and is kept as such. */
+  const onOpened = Effect.fnUntraced(function* ({ did }: Session) {
+    const place = members.get(did)
+    if (place === undefined) return yield* keepConnected(did, true)
+    if (!members.opened(place)) yield* FiberMap.remove(fibers, did.text)
+  })
+
+  const onChange = (did: Did) =>
+    Effect.flatMap(book.peer(did), (peer) => keepConnected(did, Option.isSome(peer) && peer.value.hadSession))
+
+  /** Gives free places to members of the book that have not been tried, whoever was met first. */
+  const fill = Effect.gen(function* () {
+    yield* vacancies.await
+    vacancies.closeUnsafe()
+    members.reconsider()
+    const waiting = (yield* book.peers).filter(({ did }) => members.get(did) === undefined && !members.isGivenUp(did))
+    for (const hadSession of [true, false]) {
+      for (const peer of waiting) {
+        if (members.isAwaited(hadSession ? "met" : "heardOf")) break
+        if (peer.hadSession === hadSession) yield* keepConnected(peer.did, hadSession)
+      }
+    }
   })
 
   const addressesKey = (): string => wire.listening().map(formatAddress).toSorted().join(" ")
@@ -145,16 +230,26 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts) {
   })
 
   yield* Effect.forkScoped(upheld(watchAddresses))
-  for (const { did } of settings.bootstrapPeers) yield* keepConnected(did)
+  for (const { did } of settings.bootstrapPeers) yield* keepConnected(did, false)
   const subscription = yield* PubSub.subscribe(events)
   // Whoever came to us is kept as well, once there is an address to go to.
   const opened = Stream.fromSubscription(subscription).pipe(
     Stream.filter((event) => event._tag === "Opened"),
-    Stream.runForEach(({ session }) => keepConnected(session.did))
+    Stream.runForEach(({ session }) => onOpened(session))
   )
   yield* Effect.forkScoped(upheld(opened))
-  for (const { did } of table.open()) yield* keepConnected(did)
-  if (!settings.dialsHeardOf) return
-  yield* Effect.forkScoped(upheld(Stream.runForEach(book.changes, keepConnected)), { startImmediately: true })
-  for (const { did, hadSession } of yield* book.peers) if (hadSession) yield* keepConnected(did)
+  for (const session of table.sessions()) yield* onOpened(session)
+  const upkeep: Upkeep = {
+    resume: (did) => Effect.suspend(() => (partings.clear(did) ? keepConnected(did, true) : Effect.void)),
+    leave: (did) =>
+      Effect.suspend(() => {
+        partings.closedHere(did)
+        return FiberMap.remove(fibers, did.text)
+      })
+  }
+  if (!settings.dialsHeardOf) return upkeep
+  yield* Effect.forkScoped(upheld(Stream.runForEach(book.changes, onChange)), { startImmediately: true })
+  yield* Effect.forkScoped(upheld(Effect.forever(fill)))
+  for (const { did, hadSession } of yield* book.peers) if (hadSession) yield* keepConnected(did, true)
+  return upkeep
 })

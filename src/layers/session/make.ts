@@ -3,6 +3,7 @@
  */
 import { Clock, Effect, FiberSet, Option, PubSub, Stream, SubscriptionRef } from "effect"
 import { announced, candidateTag, type ConnectionCandidate, signedBytes } from "../../domain/connectionCandidate.ts"
+import type { Did } from "../../domain/did.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { controlProtocol } from "../../protocol/sessionControl.ts"
 import { Identity } from "../../services/Identity.ts"
@@ -59,7 +60,7 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   const dialler = Diallers.make({ self, wire, table, book, metrics, settings, find: exchange.find, scope })
   const signalling = Signallings.make({ self, table, identity, metrics, bootstrapPeers: settings.bootstrapPeers })
   table.hooks = {
-    greet: Greetings.make(exchange, signalling, metrics, settings.linkPort).greet,
+    greet: Greetings.make(exchange, table.partings, signalling, metrics, settings.linkPort).greet,
     answers: Greetings.answers
   }
 
@@ -81,13 +82,16 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   })
   // Before the transport goes, so that members learn that this was no accident.
   yield* Effect.addFinalizer(() => table.goodbye("the node stops"))
-  yield* Upkeep.start({ self, table, wire, book, settings, dial: dialler.dial, events })
+  const upkeep = yield* Upkeep.start({ self, table, wire, book, settings, dial: dialler.dial, events })
+
+  /** Somebody asks for the member, whatever was before. */
+  const dial = (did: Did) => Effect.andThen(upkeep.resume(did), dialler.dial(did))
 
   return SessionManager.of({
     did: self,
-    dial: dialler.dial,
+    dial,
     open: Effect.fnUntraced(function* (did, protocol) {
-      yield* dialler.dial(did)
+      yield* dial(did)
       const entry = table.get(did)
       return entry === undefined ? yield* table.lost(did) : yield* streams.open(entry, protocol)
     }),
@@ -95,7 +99,7 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
     sessions: Effect.sync(() => table.sessions()),
     path: (did) => Effect.sync(() => Option.fromUndefinedOr(table.session(did)?.path)),
     ping: Effect.fn("SessionManager.ping")(function* (did) {
-      yield* dialler.dial(did)
+      yield* dial(did)
       const entry = table.get(did)
       if (entry?.stage._tag !== "Open") return yield* table.lost(did)
       const answer = yield* Greetings.ping(entry, entry.stage.control).pipe(
@@ -110,8 +114,9 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
     relayAddress: Effect.sync(() => Option.fromUndefinedOr(relayedAddress(settings.relay))),
     connectionCandidate,
     close: Effect.fnUntraced(function* (did) {
+      yield* upkeep.leave(did)
       const entry = table.get(did)
-      if (entry !== undefined) yield* table.dismiss(entry, "closed by this node")
+      if (entry !== undefined) yield* table.dismiss(entry, "closed by this node", false)
     })
   })
 })

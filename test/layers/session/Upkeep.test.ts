@@ -7,10 +7,12 @@ import {
   peerExchangePeersDialed,
   supervisorErrors
 } from "../../../src/domain/metrics.ts"
+import type { PeerAddress } from "../../../src/domain/peerAddress.ts"
 import { make as makeNetwork } from "../../../src/layers/session/memory/Network.ts"
 import type { Wire } from "../../../src/layers/session/Wire.ts"
 import type { SessionEvent } from "../../../src/services/SessionManager.ts"
-import { didNumber } from "../../fixtures/dids.ts"
+import { signedBy } from "../../fixtures/connectionCandidates.ts"
+import { didNumber, keyNumber } from "../../fixtures/dids.ts"
 import { makeSessionNode, type SessionNode, uriOf } from "../../fixtures/sessionNodes.ts"
 
 const [here, there, elsewhere] = ["198.51.100.1", "198.51.100.2", "198.51.100.3"] as const
@@ -31,6 +33,8 @@ const watch = Effect.fnUntraced(function* (node: SessionNode) {
   return seen
 })
 
+const signedCandidate = (number: number, timestamp: number, address: PeerAddress) =>
+  signedBy(keyNumber(number), { addresses: [{ kind: "host", address }], timestamp })
 const tags = (seen: ReadonlyArray<{ readonly event: SessionEvent }>) => seen.map(({ event }) => event._tag)
 const times = (node: SessionNode) => node.dials.map(({ atMillis }) => atMillis)
 const rtt = (from: SessionNode, to: SessionNode) =>
@@ -159,18 +163,52 @@ describe("staying connected", () => {
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(node.dials.length, 10)
       yield* node.book.learn(did, [{ ...address, port: 4 }], "exchange")
-      yield* TestClock.adjust("10 millis")
-      assert.isAbove(node.dials.length, 10)
       yield* TestClock.adjust("1 hour")
-      const later = node.dials.filter(({ target }) => target.port !== 4).length
-      assert.strictEqual(later, 20)
+      // Once, at both addresses.
+      assert.deepStrictEqual(
+        node.dials.slice(10).map(({ target }) => target.port),
+        [4, address.port]
+      )
       const news = yield* makeSessionNode(network, { ...passive, number: 2, host: there, port: 5 })
       yield* node.book.learn(did, [news.uri.address], "exchange")
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* sessions(node), 1)
-      assert.strictEqual(yield* node.metrics.value(peerExchangePeersDialed, {}), 21)
-      assert.strictEqual(yield* node.metrics.value(peerExchangeDialFailures, {}), 20)
+      assert.strictEqual(yield* node.metrics.value(peerExchangePeersDialed, {}), 12)
+      assert.strictEqual(yield* node.metrics.value(peerExchangeDialFailures, {}), 11)
       assert.strictEqual(yield* node.metrics.value(networkPeersDiscovered, {}), 1)
+    })
+  )
+
+  it.effect("tries a member that was given up once for each fresh candidate, and at most once a minute", () =>
+    Effect.gen(function* () {
+      const network = yield* makeNetwork()
+      const node = yield* makeSessionNode(network, { number: 1, host: here, chance: 0 })
+      const { address, did } = uriOf(2, there)
+      const hear = Effect.gen(function* () {
+        const candidate = signedCandidate(2, yield* Clock.currentTimeMillis, address)
+        assert.strictEqual(yield* node.book.storeCandidate(candidate, "public"), "stored")
+      })
+      // So that the address stays in the book, as one does that has worked.
+      yield* node.book.learn(did, [address], "config")
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(node.dials.length, 10)
+      yield* hear
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(node.dials.length, 11)
+      for (let count = 0; count < 50; count++) {
+        yield* hear
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(node.dials.length, 11)
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(node.dials.length, 12)
+      assert.strictEqual((times(node)[11] ?? 0) - (times(node)[10] ?? 0), 60_000)
+      yield* makeSessionNode(network, { ...passive, number: 2, host: there })
+      yield* TestClock.adjust("10 minutes")
+      assert.strictEqual(yield* sessions(node), 0)
+      yield* hear
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* sessions(node), 1)
     })
   )
 
@@ -184,11 +222,12 @@ describe("staying connected", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(dialling)
       assert.deepStrictEqual(times(node), [])
-      const closing = yield* Effect.forkChild(guest.manager.close(node.did))
-      yield* TestClock.adjust("1 second")
-      yield* Fiber.join(closing)
-      yield* TestClock.adjust("1 second")
-      assert.isAtLeast(node.dials.length + guest.dials.length, 2)
+      const stopping = yield* Effect.forkChild(guest.stop)
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.join(stopping)
+      yield* makeSessionNode(network, { ...passive, number: 2, host: there })
+      yield* TestClock.adjust("2 seconds")
+      assert.isAtLeast(node.dials.length, 1)
       assert.strictEqual(yield* sessions(node), 1)
     })
   )
