@@ -53,7 +53,7 @@ export class LinkExchangeFailed extends Schema.TaggedError<LinkExchangeFailed>()
 export interface LinkTransaction {
   /** 12 unpredictable bytes. */
   readonly transactionId: Uint8Array
-  /** From where the response has to come; a host in its canonical spelling. */
+  /** From where the response has to come; the host in its canonical spelling. */
   readonly from: TransportAddress
   /** After this nobody waits any more. */
   readonly timeoutMillis: number
@@ -120,7 +120,11 @@ export interface LinkSocket {
 
 const keyOf = (transactionId: Uint8Array): string => Buffer.from(transactionId).toString("latin1")
 
+/** As a socket of the address's own family knows it. */
+const plain = ({ host, port }: TransportAddress): TransportAddress => ({ host: unmapped(host), port })
+
 interface Waiting {
+  readonly from: TransportAddress
   readonly transaction: LinkTransaction
   readonly deadlineMillis: number
 }
@@ -142,7 +146,8 @@ class Transactions {
     if (this.#waiting.size >= transactionsMax) this.#sweep()
     if (this.#waiting.size >= transactionsMax) return undefined
     const key = keyOf(transaction.transactionId)
-    const waiting = { transaction, deadlineMillis: this.#now() + transaction.timeoutMillis }
+    const from = plain(transaction.from)
+    const waiting: Waiting = { from, transaction, deadlineMillis: this.#now() + transaction.timeoutMillis }
     this.#waiting.set(key, waiting)
     return () => {
       if (this.#waiting.get(key) === waiting) this.#waiting.delete(key)
@@ -153,7 +158,7 @@ class Transactions {
   settle(response: DecodedStun, from: TransportAddress): boolean {
     const key = keyOf(response.transactionId)
     const waiting = this.#waiting.get(key)
-    if (waiting === undefined || !equals(waiting.transaction.from, from)) return false
+    if (waiting === undefined || !equals(waiting.from, from)) return false
     if (waiting.deadlineMillis < this.#now()) {
       this.#waiting.delete(key)
       return false
@@ -236,10 +241,10 @@ class Socket implements LinkSocket {
   }
 
   readonly send = (bytes: Uint8Array, { host, port }: TransportAddress): void => {
-    const plain = unmapped(host)
-    const socket = plain.includes(":") ? this.#sockets.udp6 : this.#sockets.udp4
+    const literal = unmapped(host)
+    const socket = literal.includes(":") ? this.#sockets.udp6 : this.#sockets.udp4
     if (socket === undefined) return void this.#unsendable++
-    socket.send(bytes, { host: plain, port })
+    socket.send(bytes, { host: literal, port })
   }
 
   readonly onData = (handler: OnData): void => {
@@ -266,7 +271,7 @@ class Socket implements LinkSocket {
       const sentAt = this.#clock.currentTimeNanosUnsafe()
       const end = this.expect({
         transactionId,
-        from: from ?? { host: unmapped(to.host), port: to.port },
+        from: from ?? to,
         // The fiber below ends it in time; the table's own deadline is for transactions without a fiber.
         timeoutMillis: waits.reduce((sum, wait) => sum + wait, 0) + 1000,
         settle: (response) => {
@@ -300,8 +305,8 @@ class Socket implements LinkSocket {
   })
 
   #reaches({ host }: TransportAddress): boolean {
-    const plain = unmapped(host)
-    return plain.includes(":") ? this.families.udp6 : this.families.udp4 && family(plain) === 4
+    const literal = unmapped(host)
+    return literal.includes(":") ? this.families.udp6 : this.families.udp4 && family(literal) === 4
   }
 
   #receive(payload: Uint8Array, from: TransportAddress): void {
