@@ -34,5 +34,101 @@ export const linkSignals = {
   labels: { direction: linkSignalDirections, result: linkSignalResults }
 } as const
 
+export const linkPathKinds = ["direct", "reflexive", "relayed"] as const
+
+export const linkAttempts = {
+  kind: "counter",
+  name: "icn_link_attempts_total",
+  help: "Links begun with other members, by who made the offer.",
+  labels: { role: ["offerer", "answerer"] }
+} as const
+
+/** What a link can come to before a session is there, as layers/session/link tells it. */
+export const linkFailures = ["noRoute", "noAnswer", "refused", "noPath", "noSession", "limit", "closed"] as const
+
+export const linkAttemptFailures = {
+  kind: "counter",
+  name: "icn_link_attempt_failures_total",
+  help: "Links over which no session came up, by what was missing.",
+  labels: { reason: linkFailures }
+} as const
+
+export const linkEstablished = {
+  kind: "counter",
+  name: "icn_link_established_total",
+  help: "Links that found a first way to the member, by its kind.",
+  labels: { kind: linkPathKinds }
+} as const
+
+export const linkSetupSeconds = {
+  kind: "histogram",
+  name: "icn_link_setup_seconds",
+  help: "Time from the beginning of a link to its first way, offer and answer included, in seconds.",
+  labels: { kind: linkPathKinds },
+  boundaries: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10]
+} as const
+
+export const linkSwitches = {
+  kind: "counter",
+  name: "icn_link_switches_total",
+  help: "Changes of way below a live session, by the kind of the new way and why.",
+  labels: { to: linkPathKinds, reason: ["better", "lost", "nominated"] }
+} as const
+
+export const linkConsentLost = {
+  kind: "counter",
+  name: "icn_link_consent_lost_total",
+  help: "Ways on which a member answered no more, by their kind (RFC 7675).",
+  labels: { kind: linkPathKinds }
+} as const
+
+export const linksActive = {
+  kind: "gauge",
+  name: "icn_links_active",
+  help: "Links with other members now, those being made included.",
+  labels: {}
+} as const
+
+export const linkRelayBytes = {
+  kind: "counter",
+  name: "icn_link_relay_bytes_total",
+  help: "Payload of links that went through this node's relay, in bytes.",
+  labels: { direction: ["sent", "received"] }
+} as const
+
+export const linkDroppedPackets = {
+  kind: "counter",
+  name: "icn_link_dropped_packets_total",
+  help: "Datagrams of links dropped: no way at that moment, over the relay's limit, or from nobody known.",
+  labels: { reason: ["noPath", "relayLimit", "stray"] }
+} as const
+
+export const linkChecksRefused = {
+  kind: "counter",
+  name: "icn_link_checks_refused_total",
+  help: "Connectivity checks that named no link of this node or were not signed as they should be.",
+  labels: {}
+} as const
+
+export const linkBindingAnswers = {
+  kind: "counter",
+  name: "icn_link_binding_requests_total",
+  help: "STUN Binding requests of anybody on the link socket, answered or left because there were too many.",
+  labels: { result: ["answered", "limited"] }
+} as const
+
 /** In the order in which they are exposed and documented. */
-export const linkMetrics = [linkSignals] as const
+export const linkMetrics = [
+  linkSignals,
+  linkAttempts,
+  linkAttemptFailures,
+  linkEstablished,
+  linkSetupSeconds,
+  linkSwitches,
+  linkConsentLost,
+  linksActive,
+  linkRelayBytes,
+  linkDroppedPackets,
+  linkChecksRefused,
+  linkBindingAnswers
+] as const

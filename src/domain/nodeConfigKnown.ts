@@ -8,7 +8,6 @@ const rate = ["max_messages_per_second", "burst_capacity"]
 const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   network: [
     "rpc_port",
-    "stun_servers",
     "min_trust_threshold",
     "e2e_encryption_enabled",
     "encryption_cleanup_circuit_breaker_threshold"

@@ -17,9 +17,11 @@ import {
   section,
   text
 } from "./nodeConfigKey.ts"
+import { links } from "./nodeConfigLinks.ts"
 import * as Items from "./nodeConfigNetworkItems.ts"
 import * as PeerAddress from "./peerAddress.ts"
 import * as TransportAddress from "./transportAddress.ts"
+import { turnTransportChoices } from "./turnConfig.ts"
 import * as TurnServer from "./turnServer.ts"
 
 /** Which of its own addresses the node tells others. */
@@ -122,7 +124,7 @@ const limits = {
 const turn = {
   turn_server: optional(
     parsed({
-      doc: "The TURN server, over UDP; a host name is looked up at each use. Without one the node has no relay.",
+      doc: "The TURN server; a host name is looked up at each use. Without one the node has no relay.",
       allowed: TurnServer.allowed,
       example: "turn.example.org:3478",
       whenArray: "lists of servers are not yet supported; name one server as a string",
@@ -131,6 +133,12 @@ const turn = {
       format: TurnServer.format
     })
   ),
+  turn_transport: choice(turnTransportChoices, {
+    doc:
+      "How to reach the TURN server: auto asks over UDP, and over TCP when UDP is refused or has no answer for 3 s, " +
+      "anew at each allocation; a turn: URI with ?transport= decides for auto. What is relayed is UDP in any case.",
+    default: "auto"
+  }),
   turn_username: optional(
     text({
       doc: "User name for the TURN server's long-term credentials; needs a password as well.",
@@ -171,6 +179,7 @@ const turn = {
 export const network = section("Where the node listens, how it finds other members, and its TURN relay.", {
   ...members,
   ...limits,
+  ...links,
   ...turn
 })
 

@@ -23,7 +23,7 @@ export interface MemoryOptions extends SessionOptions {
 export const make = Effect.fnUntraced(function* ({ host, network, port, ...options }: MemoryOptions) {
   const { did } = yield* Identity
   const place = { host: host ?? network.freeHost(), port: port ?? network.freePort() }
-  return yield* makeManager(MemoryWire.make(network, did, place), options)
+  return (yield* makeManager(MemoryWire.make(network, did, place), options)).manager
 })
 
 /** A node in a network; nodes reach each other when their layers are given the same one. */

@@ -14,8 +14,7 @@ import * as NodeConfigToml from "../layers/NodeConfigToml.ts"
 import * as PeerBookFile from "../layers/PeerBookFile.ts"
 import * as SessionLibp2p from "../layers/SessionLibp2p.ts"
 import * as TracingOtlp from "../layers/TracingOtlp.ts"
-import * as TurnUdp from "../layers/TurnUdp.ts"
-import * as UdpNode from "../layers/UdpNode.ts"
+import * as TurnUdpTcp from "../layers/TurnUdpTcp.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import * as Logging from "./logging.ts"
 import * as ProcessMetrics from "./processMetrics.ts"
@@ -62,7 +61,15 @@ const sessionOptions = ({
   dialsMax: network.dialsMax,
   dialTimeoutMillis: Duration.toMillis(network.dialTimeout),
   peerExchangeDelayMillis: Duration.toMillis(supervisor.peerExchangeDelay),
-  peerExchangeMaxPeers: supervisor.peerExchangeMaxPeers
+  peerExchangeMaxPeers: supervisor.peerExchangeMaxPeers,
+  links: network.linksEnabled && {
+    port: network.linkPort,
+    stunServers: network.stunServers,
+    relayLimits: {
+      perMemberBytesPerSecond: network.linkRelayBytesPerSecond,
+      totalBytesPerSecond: network.linkRelayTotalBytesPerSecond
+    }
+  }
 })
 
 const sessions: Subsystems["sessions"] = (relay) =>
@@ -90,5 +97,5 @@ export const nodeLayers = ({
     dataDirectory,
     identity: identity(passphrase),
     sessions,
-    turn: TurnUdp.layer.pipe(Layer.provide(UdpNode.layer))
+    turn: TurnUdpTcp.layerNode
   }))

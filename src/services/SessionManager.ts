@@ -115,10 +115,12 @@ const describe = (reason: SessionErrorReason): string => {
 /** The node cannot listen where it was told to. */
 export class SessionListenFailed extends Schema.TaggedError<SessionListenFailed>()("SessionListenFailed", {
   address: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /** The key of `[network]` that says where; `listen_addr` unless given. */
+  key: Schema.optionalKey(Schema.Literals(["listen_addr", "link_port"]))
 }) {
   override get message(): string {
-    return `cannot listen on ${this.address}: ${this.detail}; choose another address with network.listen_addr`
+    return `cannot listen on ${this.address}: ${this.detail}; choose another address with network.${this.key ?? "listen_addr"}`
   }
 }
 

@@ -74,11 +74,11 @@ describe("readDocument", () => {
 
   it("warns of the reference's keys, and once of a table of them", () => {
     const gateway = table({ enabled: value, jwt_secret: value, audit_retention: table({ retention_days: value }) }, 9)
-    assert.deepStrictEqual(read({ network: table({ stun_servers: value }), gateway }), {
+    assert.deepStrictEqual(read({ network: table({ rpc_port: value }), gateway }), {
       settings: [],
       problems: [],
       warnings: [
-        "network.stun_servers (icn.toml:7): known, without effect in this version",
+        "network.rpc_port (icn.toml:7): known, without effect in this version",
         "gateway (icn.toml:9): known, without effect in this version"
       ]
     })

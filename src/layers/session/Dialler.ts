@@ -6,6 +6,7 @@
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, type Scope, Semaphore } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { networkDials, networkDialFailures } from "../../domain/metrics.ts"
+import { scopeOf } from "../../domain/addressScope.ts"
 import { formatAddress, type PeerAddress } from "../../domain/peerAddress.ts"
 import { format } from "../../domain/transportAddress.ts"
 import type { MetricsShape } from "../../services/Metrics.ts"
@@ -20,12 +21,16 @@ import {
   SessionLimitReached,
   WrongPeer
 } from "../../services/SessionManager.ts"
+import type { LinkFailed } from "./link/Link.ts"
+import type { Links } from "./link/Links.ts"
 import * as Settings from "./Settings.ts"
 import { sessionError, type Table } from "./Table.ts"
 import type { Wire, WireDialFailed, WireTarget } from "./Wire.ts"
 
 /** Head start of each target before the next one is tried beside it (RFC 8305 section 5 recommends 250 ms). */
 const headStartMillis = 250
+/** Head start of a link where it is the better way: offer, answer and checks take less than this. */
+const linkHeadStartMillis = 3000
 /** Targets tried in one dial: what is known beyond these is hardly better. */
 const targetsMax = 16
 /** The longest that a name may take to be resolved. */
@@ -40,6 +45,14 @@ interface Attempt {
   readonly address: string
   readonly error: string
   readonly wrongPeer: boolean
+  /** Of a link. */
+  readonly reason?: LinkFailed["reason"]
+}
+
+/** One attempt, and how long it waits for those before it to fail; it succeeds with the address that worked. */
+interface Way {
+  readonly afterMillis: number
+  readonly run: Effect.Effect<PeerAddress | undefined, Attempt>
 }
 
 /** What a dial came to when none of its targets led to the member. */
@@ -69,6 +82,8 @@ export interface DiallerParts {
   readonly book: PeerBook["Service"]
   readonly metrics: MetricsShape
   readonly settings: Settings.SessionSettings
+  /** Ways through NATs; `undefined` where there are none. */
+  readonly links: () => Pick<Links, "connect"> | undefined
   /** Asks neighbours where a member is. */
   readonly find: (did: Did) => Effect.Effect<boolean>
   /** Attempts end with it. */
@@ -76,7 +91,10 @@ export interface DiallerParts {
 }
 
 /** What a dial that reached nobody is told as. */
-const failure = (did: Did, { attempts }: NotReached): SessionError => {
+const failure = (did: Did, notReached: NotReached): SessionError => {
+  // That nobody passes an offer on is news only where there is nothing else to tell.
+  const attempts = notReached.attempts.filter(({ reason }) => reason !== "noRoute")
+  if (attempts.length === 0) return sessionError(did, new PeerUnknown({}))
   const wrong = attempts.find(({ wrongPeer }) => wrongPeer)
   return sessionError(
     did,
@@ -92,7 +110,7 @@ const failure = (did: Did, { attempts }: NotReached): SessionError => {
 }
 
 export const make = (parts: DiallerParts): Dialler => {
-  const { book, find, metrics, scope, self, settings, table, wire } = parts
+  const { book, find, links, metrics, scope, self, settings, table, wire } = parts
   const permits = Semaphore.makeUnsafe(settings.dialsMax)
   const running = new Map<string, Shared>()
 
@@ -132,18 +150,63 @@ export const make = (parts: DiallerParts): Dialler => {
     return address
   })
 
+  const configured = new Set(settings.bootstrapPeers.map(({ did }) => did.text))
+
+  /**
+   * Whether a link comes before the member's own addresses: it survives what a NAT does to it, but costs more than a
+   * connection that needs none. Bootstrap peers, members in the same network and pairs that both have public addresses
+   * do without.
+   */
+  const prefersLink = (did: Did, addresses: ReadonlyArray<PeerAddress>): boolean => {
+    if (configured.has(did.text)) return false
+    const scopes = addresses.map(({ host }) => scopeOf(host))
+    if (scopes.some((scope) => scope === "loopback" || scope === "linkLocal" || scope === "private")) return false
+    return !(scopes.includes("public") && wire.listening().some(({ host }) => scopeOf(host) === "public"))
+  }
+
+  const wayTo = (did: Did, candidate: Candidate, afterMillis: number): Way => ({
+    afterMillis,
+    run: tryOne(did, candidate)
+  })
+
+  /** All ways to a member, in the order in which they are tried. */
+  const waysTo = (
+    did: Did,
+    addresses: ReadonlyArray<PeerAddress>,
+    candidates: ReadonlyArray<Candidate>
+  ): ReadonlyArray<Way> => {
+    const connect = links()?.connect
+    if (connect === undefined)
+      return candidates.map((candidate, index) => wayTo(did, candidate, headStartMillis * index))
+    const run = Effect.as(connect(did), undefined).pipe(
+      Effect.mapError(({ message, reason }): Attempt => ({ address: "link", error: message, wrongPeer: false, reason }))
+    )
+    if (prefersLink(did, addresses)) {
+      const later = candidates.map((candidate, index) =>
+        wayTo(did, candidate, linkHeadStartMillis + headStartMillis * index)
+      )
+      return [{ afterMillis: 0, run }, ...later]
+    }
+    const first = candidates.map((candidate, index) => wayTo(did, candidate, headStartMillis * index))
+    // Only when nothing else leads to the member.
+    return [...first, { afterMillis: Number.POSITIVE_INFINITY, run }]
+  }
+
   /** The first target that leads to the member; each starts when the one before has failed or had its head start. */
-  const tryAll = Effect.fnUntraced(function* (did: Did, candidates: ReadonlyArray<Candidate>) {
+  const tryAll = Effect.fnUntraced(function* (ways: ReadonlyArray<Way>) {
     const attempts: Array<Attempt> = []
-    const won = Deferred.makeUnsafe<PeerAddress, NotReached>()
-    let left = candidates.length
-    const failures = candidates.map(() => Deferred.makeUnsafe<void>())
+    const won = Deferred.makeUnsafe<PeerAddress | undefined, NotReached>()
+    let left = ways.length
+    const failures = ways.map(() => Deferred.makeUnsafe<void>())
     const race = Effect.forEach(
-      candidates,
-      Effect.fnUntraced(function* (candidate, index) {
-        const before = failures.slice(0, index).map((failure) => Deferred.await(failure))
-        yield* Effect.timeoutOption(Effect.all(before, { discard: true }), headStartMillis * index)
-        const exit = yield* Effect.exit(tryOne(did, candidate))
+      ways,
+      Effect.fnUntraced(function* ({ afterMillis, run }, index) {
+        const before = Effect.all(
+          failures.slice(0, index).map((failure) => Deferred.await(failure)),
+          { discard: true }
+        )
+        yield* Number.isFinite(afterMillis) ? Effect.timeoutOption(before, afterMillis) : before
+        const exit = yield* Effect.exit(run)
         if (Exit.isSuccess(exit)) return void (yield* Deferred.succeed(won, exit.value))
         const attempt = Option.getOrUndefined(Exit.findErrorOption(exit))
         // A defect is nobody's address that does not answer.
@@ -170,16 +233,17 @@ export const make = (parts: DiallerParts): Dialler => {
     }
     let addresses = yield* book.addresses(did)
     if (addresses.length === 0 && (yield* find(did))) addresses = yield* book.addresses(did)
-    if (addresses.length === 0) return yield* sessionError(did, new PeerUnknown({}))
     const candidates = yield* targetsOf(addresses)
-    if (candidates.length === 0) {
+    const ways = waysTo(did, addresses, candidates)
+    if (addresses.length === 0 && ways.length === 0) return yield* sessionError(did, new PeerUnknown({}))
+    if (ways.length === 0) {
       const unresolved = addresses.map((address) => ({
         address: formatAddress(address),
         error: "no address to dial follows from it"
       }))
       return yield* sessionError(did, new DialFailed({ attempts: unresolved }))
     }
-    const address = yield* tryAll(did, candidates).pipe(
+    const address = yield* tryAll(ways).pipe(
       Effect.catch((notReached) =>
         // The member may have come to us in the meantime.
         table.get(did) === undefined ? Effect.fail(failure(did, notReached)) : Effect.void

@@ -3,11 +3,34 @@
  */
 import type { SubscriptionRef } from "effect"
 import type { PeerUri } from "../../domain/peerAddress.ts"
+import type { AddressScope } from "../../domain/addressScope.ts"
 import { defaultPolicy, type RedialPolicy } from "../../domain/redialPolicy.ts"
+import type { TransportAddress } from "../../domain/transportAddress.ts"
 import type { TurnAllocation } from "../../services/TurnClient.ts"
+import type { Udp } from "../../services/Udp.ts"
 
 /** Whoever keeps an allocation puts it in here, and takes it out when it is gone for good. */
 export type RelayRef = SubscriptionRef.SubscriptionRef<TurnAllocation | undefined>
+
+/** Bytes per second through the relay, in the direction that this node decides on. */
+export interface RelayLimits {
+  readonly perMemberBytesPerSecond: number
+  readonly totalBytesPerSecond: number
+}
+
+export interface LinkSettings {
+  readonly udp: Udp["Service"]
+  /** UDP port of the link socket; 0 takes a free one. */
+  readonly port: number
+  /** Where to bind it, `false` for not at all. */
+  readonly udp4: string | false
+  readonly udp6: string | false
+  /** Which addresses of this machine members are told, and which of theirs are tried. */
+  readonly scopes: ReadonlyArray<AddressScope>
+  /** Whom to ask for this node's address outside, besides the TURN server and bootstrap peers. */
+  readonly stunServers: ReadonlyArray<TransportAddress>
+  readonly relayLimits: RelayLimits
+}
 
 export interface SessionSettings {
   /** Members to dial at start and for ever. */
@@ -33,6 +56,8 @@ export interface SessionSettings {
   readonly dialsHeardOf: boolean
   /** Holds the allocation on a TURN server whenever there is one; absent where there never is. */
   readonly relay: RelayRef | undefined
+  /** `undefined` for a node that makes no links. */
+  readonly linkSettings: LinkSettings | undefined
   /** The UDP port on which links of this node answer STUN now; undefined without links. */
   readonly linkPort: () => number | undefined
 }
@@ -50,6 +75,7 @@ export const defaults: SessionSettings = {
   peerExchangeMaxPeers: 50,
   dialsHeardOf: true,
   relay: undefined,
+  linkSettings: undefined,
   linkPort: () => undefined
 }
 

@@ -13,6 +13,7 @@ import { goesOn, redialDelay } from "../../domain/redialPolicy.ts"
 import { Metrics, report } from "../../services/Metrics.ts"
 import type { PeerBook } from "../../services/PeerBook.ts"
 import type { Session, SessionError, SessionEvent } from "../../services/SessionManager.ts"
+import type { Links } from "./link/Links.ts"
 import type { SessionSettings } from "./Settings.ts"
 import type { Table } from "./Table.ts"
 import type { Wire } from "./Wire.ts"
@@ -28,6 +29,7 @@ export interface UpkeepParts {
   readonly settings: SessionSettings
   readonly dial: (did: Did) => Effect.Effect<Session, SessionError>
   readonly events: PubSub.PubSub<SessionEvent>
+  readonly links: Pick<Links, "addressesChanged"> | undefined
 }
 
 /** What keeps a bootstrap peer away is told again after this while it lasts. */
@@ -79,9 +81,10 @@ export interface Upkeep {
 
 /** Starts all of it in the surrounding scope. */
 export const start = Effect.fnUntraced(function* (parts: UpkeepParts): Effect.fn.Return<Upkeep, never, Scope.Scope> {
-  const { book, dial, events, self, settings, table, wire } = parts
+  const { book, dial, events, links, self, settings, table, wire } = parts
   const { partings } = table
   const metrics = yield* Metrics
+  const scope = yield* Effect.scope
   const configured = new Set(settings.bootstrapPeers.map(({ did }) => did.text))
   const members = new KeptMembers()
   const fibers = yield* FiberMap.make<string>()
@@ -208,9 +211,10 @@ export const start = Effect.fnUntraced(function* (parts: UpkeepParts): Effect.fn
     const before = nudge
     nudge = Deferred.makeUnsafe()
     yield* Deferred.succeed(before, undefined)
-    // A session over an address that is gone does not answer any more.
+    if (links !== undefined) yield* Effect.forkIn(links.addressesChanged, scope)
+    // A session over an address that is gone does not answer any more; a link finds another way by itself.
     yield* Effect.forEach(
-      table.open(),
+      table.open().filter(({ attempt }) => attempt.link === undefined),
       Effect.fnUntraced(function* (entry) {
         if (!(yield* table.isAlive(entry))) yield* table.close(entry, "the path is gone")
       }),

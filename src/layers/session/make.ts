@@ -13,6 +13,7 @@ import { type SessionEvent, SessionManager, SessionTimeout } from "../../service
 import * as Diallers from "./Dialler.ts"
 import * as Exchanges from "./Exchange.ts"
 import * as Greetings from "./Greeting.ts"
+import { type Links, make as makeLinks } from "./link/Links.ts"
 import * as Settings from "./Settings.ts"
 import * as Signallings from "./Signalling.ts"
 import * as Streaming from "./Streams.ts"
@@ -41,9 +42,16 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   const table = new Table(self, settings, metrics, events, run)
   const traffic: Streaming.Traffic = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 }
 
+  let links: Links | undefined
   const connectionCandidate = Effect.gen(function* () {
     const addresses = announced(
-      wire.listening().map((address) => ({ kind: "host" as const, address })),
+      [
+        ...wire.listening().map((address) => ({ kind: "host" as const, address })),
+        ...(links?.reflexive.addresses() ?? []).map((address) => ({
+          kind: "reflexive" as const,
+          address: { ...address, transport: "quic" as const }
+        }))
+      ],
       settings.announceAddresses
     )
     const unsigned = { version: 1 as const, did: self, addresses, timestamp: yield* Clock.currentTimeMillis }
@@ -57,10 +65,21 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
 
   const exchange = Exchanges.make(table, book, metrics, settings, ownCandidate)
   const streams = Streaming.make({ wire, table, metrics, settings, traffic })
-  const dialler = Diallers.make({ self, wire, table, book, metrics, settings, find: exchange.find, scope })
+  const dialler = Diallers.make({
+    self,
+    wire,
+    table,
+    book,
+    metrics,
+    settings,
+    find: exchange.find,
+    links: () => links,
+    scope
+  })
   const signalling = Signallings.make({ self, table, identity, metrics, bootstrapPeers: settings.bootstrapPeers })
   table.hooks = {
-    greet: Greetings.make(exchange, table.partings, signalling, metrics, settings.linkPort).greet,
+    greet: Greetings.make(exchange, table.partings, signalling, metrics, () => links?.port ?? settings.linkPort())
+      .greet,
     answers: Greetings.answers
   }
 
@@ -72,22 +91,39 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
   yield* metrics.sample(Metric.networkMessagesReceived, {}, () => traffic.framesIn)
 
   yield* wire.serve(controlProtocol)
+  if (wire.links !== undefined && settings.linkSettings !== undefined) {
+    links = yield* makeLinks({
+      self,
+      table,
+      wire: wire.links,
+      signalling,
+      settings,
+      options: settings.linkSettings,
+      events
+    })
+  }
   yield* wire.start({
     admitSource: (host) => table.admitSource(host),
     admit: table.admit,
     abandoned: table.abandoned,
-    opened: table.opened,
-    closed: table.closed,
+    opened: (connection) => {
+      table.opened(connection)
+      links?.opened(connection)
+    },
+    closed: (connection, reason) => {
+      table.closed(connection, reason)
+      links?.closed(connection)
+    },
     stream: streams.accept
   })
   // Before the transport goes, so that members learn that this was no accident.
   yield* Effect.addFinalizer(() => table.goodbye("the node stops"))
-  const upkeep = yield* Upkeep.start({ self, table, wire, book, settings, dial: dialler.dial, events })
+  const upkeep = yield* Upkeep.start({ self, table, wire, book, settings, dial: dialler.dial, events, links })
 
   /** Somebody asks for the member, whatever was before. */
   const dial = (did: Did) => Effect.andThen(upkeep.resume(did), dialler.dial(did))
 
-  return SessionManager.of({
+  const manager = SessionManager.of({
     did: self,
     dial,
     open: Effect.fnUntraced(function* (did, protocol) {
@@ -119,4 +155,5 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
       if (entry !== undefined) yield* table.dismiss(entry, "closed by this node", false)
     })
   })
+  return { manager, links }
 })

@@ -56,13 +56,13 @@ describe("config check", () => {
     Effect.gen(function* () {
       const { err, exitCode, out, text } = yield* run(
         ["check"],
-        "x = 1\n[network]\nstun_servers = 1\nturn_server = 1",
+        "x = 1\n[network]\nrpc_port = 1\nturn_server = 1",
         {
           ICN_NETWORK_TURN_KEEPALIVE_SECS: ""
         }
       )
       assert.deepStrictEqual([exitCode, out], [78, ""])
-      assert.match(err, /^warning: network\.stun_servers \(icn\.toml:3\)/)
+      assert.match(err, /^warning: network\.rpc_port \(icn\.toml:3\)/)
       assert.deepStrictEqual(text?.split("\n"), [
         "icn.toml has 3 problems:",
         "  x (icn.toml:1): unknown key",

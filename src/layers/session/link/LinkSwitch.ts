@@ -1,0 +1,199 @@
+/**
+ * Where the packets of all links meet: what comes on the link socket or through the relay is told apart, checks (RFC
+ * 8445 section 7) are answered and sent, and data goes to the link whose member has proven to be there. Plain functions
+ * per packet; the agents say what to send when, and Links.ts asks them.
+ */
+import { Result } from "effect"
+import type { LinkBase, LinkCheck } from "../../../domain/linkPath.ts"
+import { pathKey } from "../../../domain/linkPath.ts"
+import type { TransportAddress } from "../../../domain/transportAddress.ts"
+import { decode, type DecodedStun, isStun } from "../../../protocol/stun.ts"
+import {
+  encodeCheck,
+  encodeCheckResponse,
+  readCheck,
+  readCheckResponse,
+  usernameOf
+} from "../../../protocol/stunBinding.ts"
+import { method } from "../../../protocol/turn.ts"
+import type { BindingResponder } from "./BindingResponder.ts"
+import type { Link } from "./Link.ts"
+import type { LinkSocket } from "./LinkSocket.ts"
+import type { RelayPort } from "./RelayPort.ts"
+
+/** A response that comes later than this is not waited for; the agent has given the check up long before. */
+const responseMillisMax = 5000
+/** Checks through the relay that wait for a response. */
+const relayChecksMax = 2048
+/** Addresses at which one member may be heard. */
+const routesPerLinkMax = 64
+
+export interface SwitchStatistics {
+  /** Data from addresses at which no member has proven itself. */
+  strayPackets: number
+  /** Checks that are nobody's, or not signed as they should be. */
+  checksRefused: number
+}
+
+export interface SwitchParts {
+  readonly socket: LinkSocket
+  readonly relay: RelayPort
+  readonly responder: BindingResponder
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Unpredictable bytes. */
+  readonly randomBytes: (length: number) => Uint8Array
+}
+
+interface RelayCheck {
+  readonly link: Link
+  readonly check: LinkCheck
+  readonly deadlineMillis: number
+}
+
+const transactionKey = (id: Uint8Array): string => Buffer.from(id).toString("latin1")
+
+export class LinkSwitch {
+  readonly #parts: SwitchParts
+  readonly #byUfrag = new Map<string, Link>()
+  /** Which member is heard at an address: `udp|host:port` or `relay|host:port`. */
+  readonly #routes = new Map<string, Link>()
+  readonly #relayChecks = new Map<string, RelayCheck>()
+  readonly statistics: SwitchStatistics = { strayPackets: 0, checksRefused: 0 }
+
+  constructor(parts: SwitchParts) {
+    this.#parts = parts
+    const { relay, socket } = parts
+    socket.onData((payload, from) => this.#data("udp", payload, from))
+    socket.onStun((request, from) => this.#request("udp", request, from))
+    relay.onReceive((payload, from) => this.#relayed(payload, from))
+  }
+
+  add(link: Link): void {
+    this.#byUfrag.set(link.local.ufrag, link)
+  }
+
+  remove(link: Link): void {
+    if (this.#byUfrag.get(link.local.ufrag) === link) this.#byUfrag.delete(link.local.ufrag)
+    for (const [key, owner] of this.#routes) if (owner === link) this.#routes.delete(key)
+    for (const [key, waiting] of this.#relayChecks) if (waiting.link === link) this.#relayChecks.delete(key)
+  }
+
+  /** Sends what QUIC hands to the member, on the way that is used now. */
+  send(link: Link, payload: Uint8Array): void {
+    const path = link.agent.active
+    if (path === undefined) {
+      link.droppedPackets++
+    } else if (path.base === "udp") {
+      this.#parts.socket.send(payload, path.remote)
+    } else {
+      this.#parts.relay.send(payload, path.remote, link.meter)
+    }
+  }
+
+  /** Sends a check, and tells the agent of its response. */
+  check(link: Link, check: LinkCheck): void {
+    const { remote } = link
+    if (remote === undefined) return
+    const transactionId = this.#parts.randomBytes(12)
+    const bytes = encodeCheck({
+      transactionId,
+      username: `${remote.ufrag}:${link.local.ufrag}`,
+      key: remote.key,
+      priority: check.priority,
+      controlling: link.controlling,
+      tieBreaker: link.tieBreaker,
+      nominate: check.nominate && link.controlling
+    })
+    if (check.base === "relay") {
+      this.#expectRelayed(transactionKey(transactionId), link, check)
+      return this.#parts.relay.sendCheck(bytes, check.to)
+    }
+    const { socket } = this.#parts
+    const settle = (response: DecodedStun): boolean => this.#response(link, check, response)
+    socket.expect({ transactionId, from: check.to, timeoutMillis: responseMillisMax, settle })
+    socket.send(bytes, check.to)
+  }
+
+  #expectRelayed(key: string, link: Link, check: LinkCheck): void {
+    const now = this.#parts.now()
+    if (this.#relayChecks.size >= relayChecksMax) {
+      for (const [waiting, { deadlineMillis }] of this.#relayChecks) {
+        if (deadlineMillis < now || this.#relayChecks.size >= relayChecksMax) this.#relayChecks.delete(waiting)
+      }
+    }
+    this.#relayChecks.set(key, { link, check, deadlineMillis: now + responseMillisMax })
+  }
+
+  /** Whether the response counts: only what the member has signed does. */
+  #response(link: Link, check: LinkCheck, response: DecodedStun): boolean {
+    const { remote } = link
+    if (remote === undefined || link.state === "closed") return false
+    const answer = readCheckResponse(response, remote.key)
+    if (answer === undefined) return false
+    if (answer._tag === "Refused") return true
+    if (link.agent.onResponse(check.id, check.to, check.base, answer.mapped, this.#parts.now())) {
+      this.#learn(link, check.base, check.to)
+    }
+    link.wake.openUnsafe()
+    return true
+  }
+
+  #request(base: LinkBase, request: DecodedStun, from: TransportAddress): void {
+    const username = usernameOf(request)
+    if (username === undefined) {
+      // Everybody may ask where they are seen, but not through the relay, where nobody but members can be.
+      if (base === "udp") this.#parts.responder.answer(request, from)
+      return
+    }
+    const [ours = "", theirs] = username.split(":")
+    const link = this.#byUfrag.get(ours)
+    if (link === undefined || (link.remote !== undefined && link.remote.ufrag !== theirs)) {
+      return void this.statistics.checksRefused++
+    }
+    const check = readCheck(request, link.local.key)
+    // Who has which role follows from their keys, so that nobody needs to be told of a conflict.
+    if (Result.isFailure(check) || check.success.controlling === link.controlling) {
+      return void this.statistics.checksRefused++
+    }
+    const { nominate, priority } = check.success
+    if (!link.agent.onRequest({ base, from, nominated: nominate, priority }, this.#parts.now())) return
+    this.#learn(link, base, from)
+    const { transactionId } = request
+    const response = encodeCheckResponse({ transactionId, mapped: from, key: link.local.key })
+    if (base === "udp") this.#parts.socket.send(response, from)
+    else this.#parts.relay.sendCheck(response, from)
+    link.wake.openUnsafe()
+  }
+
+  #relayed(payload: Uint8Array, from: TransportAddress): void {
+    if (!isStun(payload)) return this.#data("relay", payload, from)
+    const decoded = decode(payload)
+    if (Result.isFailure(decoded)) return
+    const message = decoded.success
+    if (message.method !== method.binding || message.fingerprint === "invalid") return
+    if (message.class === "request") return this.#request("relay", message, from)
+    const key = transactionKey(message.transactionId)
+    const waiting = this.#relayChecks.get(key)
+    if (waiting === undefined || pathKey("relay", waiting.check.to) !== pathKey("relay", from)) return
+    if (waiting.deadlineMillis < this.#parts.now()) return void this.#relayChecks.delete(key)
+    if (this.#response(waiting.link, waiting.check, message)) this.#relayChecks.delete(key)
+  }
+
+  #data(base: LinkBase, payload: Uint8Array, from: TransportAddress): void {
+    const link = this.#routes.get(pathKey(base, from))
+    if (link?.loopback === undefined) return void this.statistics.strayPackets++
+    if (base === "relay") link.meter.receivedBytes += payload.length
+    link.loopback.deliver(payload)
+  }
+
+  /** The member has proven to be there. */
+  #learn(link: Link, base: LinkBase, at: TransportAddress): void {
+    const key = pathKey(base, at)
+    if (this.#routes.get(key) === link) return
+    const own = [...this.#routes].filter(([, owner]) => owner === link)
+    // A member that moves on and on leaves the oldest behind.
+    for (const [oldest] of own.slice(0, Math.max(0, own.length - routesPerLinkMax + 1))) this.#routes.delete(oldest)
+    this.#routes.set(key, link)
+  }
+}

@@ -1,0 +1,473 @@
+/**
+ * Links with members: each is made by an offer and an answer, finds ways between the two sides by checks, and carries
+ * one QUIC connection over whichever is the best of them (RFC 8445 and RFC 7675 in spirit). The smaller DID dials and
+ * chooses the way. A link lives as long as its session, and a session that ends takes its link along.
+ */
+import { Clock, Deferred, Effect, Exit, Option, type PubSub, Random, Redacted, Result, Scope, Stream } from "effect"
+import { randomBytes } from "node:crypto"
+import { type AddressScope, scopeOf } from "../../../domain/addressScope.ts"
+import type { Did } from "../../../domain/did.ts"
+import { LinkAgent } from "../../../domain/linkAgent.ts"
+import { distinctCandidates, type LinkCandidate, mayCheckScopes } from "../../../domain/linkCandidate.ts"
+import { type LinkOffer, type LinkOfferKind, linkIdLength } from "../../../domain/linkOffer.ts"
+import * as Metric from "../../../domain/metrics.ts"
+import { isSmaller } from "../../../domain/sessionSettle.ts"
+import { shortTermKey } from "../../../protocol/stunIntegrity.ts"
+import { Metrics, reportAndIgnore } from "../../../services/Metrics.ts"
+import { type SessionEvent, SessionListenFailed } from "../../../services/SessionManager.ts"
+import { Udp } from "../../../services/Udp.ts"
+import type * as Settings from "../Settings.ts"
+import type { Signalling } from "../Signalling.ts"
+import type { Table } from "../Table.ts"
+import type { WireConnection, WireLinks } from "../Wire.ts"
+import * as BindingResponder from "./BindingResponder.ts"
+import { ownHosts } from "./hosts.ts"
+import { Link, LinkFailed, type LinkSecret } from "./Link.ts"
+import * as Drivers from "./LinkDriver.ts"
+import * as LinkSocket from "./LinkSocket.ts"
+import { LinkSwitch } from "./LinkSwitch.ts"
+import * as Loopback from "./Loopback.ts"
+import * as Reflexives from "./Reflexive.ts"
+import * as RelayPorts from "./RelayPort.ts"
+
+/** Links at a time beyond those that carry a session: what strangers can make this node begin. */
+const beginningMax = 64
+/** An answer that does not come in this time is asked for again, twice. */
+const answerMillisMax = 2500
+const offersMax = 2
+/** How long the first answers of STUN servers are waited for before an offer goes out without them. */
+const gatherMillisMax = 1000
+/** From the first way to the session: the handshake, and the greeting. */
+const sessionMillisMax = 15_000
+/** How often the member is told anew where this node is while no way is left. */
+const lostUpdateMillis = 3000
+
+export interface LinksParts {
+  readonly self: Did
+  readonly table: Table
+  readonly wire: WireLinks
+  readonly signalling: Signalling
+  readonly settings: Settings.SessionSettings
+  readonly options: Settings.LinkSettings
+  readonly events: PubSub.PubSub<SessionEvent>
+}
+
+export interface Links {
+  /** The UDP port of the link socket. */
+  readonly port: number
+  /** Makes a link and a session over it. Succeeds as well when another session with the member comes up first. */
+  readonly connect: (did: Did) => Effect.Effect<void, LinkFailed>
+  /** To be told of every connection, whatever carries it. */
+  readonly opened: (connection: WireConnection) => void
+  readonly closed: (connection: WireConnection) => void
+  /** This machine's addresses are not what they were. */
+  readonly addressesChanged: Effect.Effect<void>
+  readonly reflexive: Reflexives.Reflexive
+  readonly socket: LinkSocket.LinkSocket
+  readonly links: () => ReadonlyArray<Link>
+}
+
+const newSecret = (): LinkSecret => {
+  const ufrag = randomBytes(6).toString("base64")
+  const password = randomBytes(24).toString("base64")
+  // Base64 of whole groups needs no preparation and no padding.
+  return { ufrag, password, key: Result.getOrThrow(shortTermKey(Redacted.make(password))) }
+}
+
+/** The secret that the member gave; `undefined` for one that cannot be used, which the offer's codec excludes. */
+const secretOf = ({ password, ufrag }: Pick<LinkOffer, "ufrag" | "password">): LinkSecret | undefined =>
+  Result.getOrUndefined(Result.map(shortTermKey(Redacted.make(password)), (key) => ({ ufrag, password, key })))
+
+const idText = (id: Uint8Array): string => Buffer.from(id).toString("base64url")
+
+/** Opens the link socket; links are made until the scope closes. */
+export const make = Effect.fnUntraced(function* (
+  parts: LinksParts
+): Effect.fn.Return<Links, SessionListenFailed, Scope.Scope> {
+  const { options, self, settings, signalling, table, wire } = parts
+  const { udp } = options
+  const metrics = yield* Metrics
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const scope = yield* Effect.scope
+  const now = () => clock.currentTimeMillisUnsafe()
+  const socket = yield* LinkSocket.open(options).pipe(
+    Effect.provideService(Udp, udp),
+    Effect.mapError(
+      ({ code, target }) => new SessionListenFailed({ address: `${target} (links)`, detail: code, key: "link_port" })
+    )
+  )
+  const relay = yield* RelayPorts.make(settings.relay, options.relayLimits)
+  const responder = yield* BindingResponder.make(socket)
+  const packets = new LinkSwitch({ socket, relay, responder, now, randomBytes: (length) => randomBytes(length) })
+  const links = new Map<string, Link>()
+  const scopes: ReadonlyArray<AddressScope> = options.scopes
+  /** Bound to one address, the socket is reached there only. */
+  const isBound = (bound: string | false, host: string): boolean =>
+    bound !== false && (scopeOf(bound) === "unusable" || bound === host)
+  const hosts = () => ownHosts(scopes).filter((host) => isBound(host.includes(":") ? options.udp6 : options.udp4, host))
+
+  /** Every bootstrap peer tells by its link socket where it sees this node. */
+  const bootstrapServers = () => {
+    const configured = new Set(settings.bootstrapPeers.map(({ did }) => did.text))
+    return table
+      .open()
+      .flatMap(({ did, linkPort, remote }) =>
+        configured.has(did.text) && linkPort !== undefined ? [{ host: remote.host, port: linkPort }] : []
+      )
+  }
+  const turnServers = () => {
+    const state = relay.state()
+    return state === undefined ? [] : [state.server]
+  }
+  const reflexive = yield* Reflexives.make({
+    socket,
+    servers: () => [...options.stunServers, ...turnServers(), ...bootstrapServers()]
+  }).pipe(Effect.provideService(Udp, udp))
+
+  /** Where the member may reach this node now. */
+  const candidates = (): ReadonlyArray<LinkCandidate> => {
+    const found: Array<LinkCandidate> = []
+    for (const host of hosts()) {
+      const isIPv6 = host.includes(":")
+      if (isIPv6 ? socket.families.udp6 : socket.families.udp4) {
+        found.push({ kind: "host", address: { host, port: socket.port } })
+      }
+    }
+    for (const address of reflexive.addresses()) found.push({ kind: "serverReflexive", address })
+    const state = relay.state()
+    if (state !== undefined) {
+      found.push({ kind: "relayed", address: state.relayedAddress })
+      // The member's relay must let in the address from which this node comes, whoever saw it there.
+      const { mappedAddress } = state
+      if (!found.some(({ address }) => address.host === mappedAddress.host)) {
+        found.push({ kind: "serverReflexive", address: mappedAddress })
+      }
+    }
+    return distinctCandidates(found)
+  }
+
+  const send = (link: Link, kind: LinkOfferKind) =>
+    Effect.suspend(() =>
+      signalling.send({
+        kind,
+        to: link.did,
+        linkId: link.id,
+        ufrag: link.local.ufrag,
+        password: link.local.password,
+        candidates: kind === "refusal" ? [] : candidates()
+      })
+    )
+
+  const close = (link: Link, error: LinkFailed): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (link.state === "closed") return Effect.void
+      const wasUp = link.state === "up"
+      link.state = "closed"
+      if (links.get(link.did.text) === link) links.delete(link.did.text)
+      packets.remove(link)
+      if (link.loopback !== undefined) wire.remove(link.loopback.port)
+      link.releasePermits()
+      Deferred.doneUnsafe(link.answered, Effect.fail(error))
+      Deferred.doneUnsafe(link.found, Effect.fail(error))
+      Deferred.doneUnsafe(link.up, Effect.fail(error))
+      table.run(Scope.close(link.scope, Exit.void))
+      return wasUp ? Effect.void : metrics.inc(Metric.linkAttemptFailures, { reason: error.reason })
+    })
+
+  /** The relay lets in the addresses from which the member may come: those of the internet, and relayed ones. */
+  const permit = (link: Link, remote: ReadonlyArray<LinkCandidate>): void => {
+    const release = link.releasePermits
+    const reachable = remote.filter(({ address, kind }) => kind !== "host" || scopeOf(address.host) === "public")
+    link.releasePermits = relay.permit(reachable.map(({ address }) => address.host))
+    release()
+  }
+
+  const onLost = (link: Link): Effect.Effect<void> =>
+    Effect.asVoid(
+      Effect.forkIn(
+        Effect.gen(function* () {
+          while (link.isLost) {
+            yield* reflexive.refresh
+            yield* Effect.ignore(send(link, "update"))
+            yield* Effect.sleep(lostUpdateMillis)
+          }
+        }),
+        link.scope
+      )
+    )
+
+  const driver = Drivers.make({ packets, relay, metrics, onPath: (did) => table.pathChanged(did), onLost })
+
+  const sampled = (link: Link) =>
+    Effect.all([
+      metrics.sample(Metric.linkRelayBytes, { direction: "sent" }, () => link.meter.sentBytes),
+      metrics.sample(Metric.linkRelayBytes, { direction: "received" }, () => link.meter.receivedBytes),
+      metrics.sample(Metric.linkDroppedPackets, { reason: "relayLimit" }, () => link.meter.limitedPackets),
+      metrics.sample(Metric.linkDroppedPackets, { reason: "noPath" }, () => link.droppedPackets)
+    ]).pipe(Scope.provide(link.scope))
+
+  /** A link without its member's answer. `up` is that of a link which it takes the place of. */
+  const begin = Effect.fnUntraced(function* (
+    did: Did,
+    id: Uint8Array,
+    offered: boolean,
+    up = Deferred.makeUnsafe<void, LinkFailed>()
+  ) {
+    const beginning = [...links.values()].filter(({ state }) => state !== "up").length
+    if (beginning >= beginningMax) {
+      yield* metrics.inc(Metric.linkAttemptFailures, { reason: "limit" })
+      return yield* new LinkFailed({ reason: "limit", detail: `${beginningMax} links are being made already` })
+    }
+    const controlling = isSmaller(self.text, did.text)
+    const relayFamily = relay.state()?.relayedAddress.host.includes(":") === true
+    const agent = new LinkAgent({
+      controlling,
+      hosts: hosts(),
+      families: { ...socket.families, relay6: relayFamily },
+      relay: relay.state() !== undefined,
+      random: () => random.nextDoubleUnsafe(),
+      mayCheck: mayCheckScopes(scopes)
+    })
+    const link = new Link({
+      did,
+      id,
+      controlling,
+      offered,
+      local: newSecret(),
+      tieBreaker: randomBytes(8).readBigUInt64BE(),
+      agent,
+      meter: relay.meter(),
+      scope: yield* Scope.fork(scope),
+      up,
+      startedAtMillis: now()
+    })
+    links.set(did.text, link)
+    packets.add(link)
+    yield* metrics.inc(Metric.linkAttempts, { role: offered ? "offerer" : "answerer" })
+    yield* sampled(link)
+    return link
+  })
+
+  /** The member's side is known: from here on both look for ways. */
+  const takeRemote = Effect.fnUntraced(function* (link: Link, offer: LinkOffer) {
+    const secret = secretOf(offer)
+    if (secret === undefined) return
+    link.remote = secret
+    permit(link, offer.candidates)
+    link.agent.setRemote(offer.candidates, now())
+    link.wake.openUnsafe()
+  })
+
+  /** From the first way to the session. */
+  const carry = Effect.fnUntraced(function* (link: Link) {
+    const send = (payload: Uint8Array): void => packets.send(link, payload)
+    const opened = link.controlling ? Loopback.towardsClient(send) : Loopback.towardsListener(wire.port(), send)
+    const loopback = yield* opened.pipe(
+      Effect.provideService(Udp, udp),
+      Scope.provide(link.scope),
+      Effect.mapError(({ message }) => new LinkFailed({ reason: "noSession", detail: message }))
+    )
+    link.loopback = loopback
+    wire.add(loopback.port, link.did, link)
+    yield* Effect.forkIn(driver.drive(link).pipe(reportAndIgnore("network")), link.scope, { startImmediately: true })
+    yield* Deferred.await(link.found)
+    if (link.controlling) {
+      yield* Effect.mapError(wire.dial(loopback.port), ({ detail }) => new LinkFailed({ reason: "noSession", detail }))
+    }
+    yield* Effect.timeoutOrElse(Deferred.await(link.up), {
+      duration: sessionMillisMax,
+      orElse: () =>
+        Effect.fail(new LinkFailed({ reason: "noSession", detail: "a way was found, but no session came up" }))
+    })
+  })
+
+  /** Runs the course of a link; whatever goes wrong before its session is up ends it. */
+  const course = (link: Link, work: Effect.Effect<void, LinkFailed>) =>
+    Effect.forkIn(
+      Effect.catchCause(work, (cause) => {
+        const failed = Option.getOrUndefined(Exit.findErrorOption(Exit.failCause(cause)))
+        if (failed !== undefined) return close(link, failed)
+        return Effect.andThen(
+          Effect.failCause(cause).pipe(reportAndIgnore("network")),
+          close(link, new LinkFailed({ reason: "closed", detail: "the link was given up" }))
+        )
+      }),
+      scope,
+      { startImmediately: true }
+    )
+
+  /** The first round of questions, where it is not over yet. */
+  const gathered = Effect.timeoutOption(reflexive.began, gatherMillisMax)
+
+  const offer = Effect.fnUntraced(function* (link: Link) {
+    yield* gathered
+    for (let tried = 0; tried < offersMax; tried++) {
+      yield* Effect.mapError(
+        send(link, "offer"),
+        ({ message }) => new LinkFailed({ reason: "noRoute", detail: message })
+      )
+      const answer = yield* Effect.timeoutOption(Deferred.await(link.answered), answerMillisMax)
+      if (Option.isSome(answer)) return yield* carry(link)
+    }
+    return yield* new LinkFailed({ reason: "noAnswer", detail: "the member did not answer the offer of a link" })
+  })
+
+  const answer = Effect.fnUntraced(function* (link: Link, from: LinkOffer) {
+    yield* gathered
+    yield* takeRemote(link, from)
+    yield* Effect.mapError(
+      send(link, "answer"),
+      ({ message }) => new LinkFailed({ reason: "noRoute", detail: message })
+    )
+    yield* carry(link)
+  })
+
+  /** Whether there is a session that answers, which the member then has, too. */
+  const hasSession = Effect.fnUntraced(function* (did: Did) {
+    const entry = table.get(did)
+    if (entry === undefined) return false
+    if (yield* table.isAlive(entry)) return true
+    if (table.get(did) === entry) yield* table.close(entry, "the member makes a new link")
+    return false
+  })
+
+  const onOffer = Effect.fnUntraced(function* (did: Did, from: LinkOffer) {
+    const present = links.get(did.text)
+    // Both offer at once: the smaller one's offer stands, and will be answered.
+    if (present?.state === "new" && present.offered && isSmaller(self.text, did.text)) return
+    // The same offer again: the answer was lost.
+    if (present !== undefined && !present.offered && idText(present.id) === idText(from.linkId)) {
+      return yield* Effect.ignore(send(present, "answer"))
+    }
+    if (yield* hasSession(did)) {
+      yield* Effect.logDebug(`${did.text} offers a link, but there is a session that answers`)
+      return
+    }
+    const before = links.get(did.text)
+    // Whoever waits for the link that goes waits for the one that comes.
+    const up = before !== undefined && before.state !== "up" ? before.up : undefined
+    if (before !== undefined) {
+      before.state = "closed"
+      links.delete(did.text)
+      packets.remove(before)
+      if (before.loopback !== undefined) wire.remove(before.loopback.port)
+      before.releasePermits()
+      yield* Scope.close(before.scope, Exit.void)
+    }
+    const link = yield* begin(did, from.linkId, false, up)
+    link.state = "connecting"
+    yield* course(link, answer(link, from))
+  })
+
+  const onMessage = Effect.fnUntraced(function* (did: Did, message: LinkOffer) {
+    if (message.kind === "offer") return yield* Effect.ignore(onOffer(did, message))
+    const link = links.get(did.text)
+    if (link === undefined || idText(link.id) !== idText(message.linkId)) return
+    if (message.kind === "refusal") {
+      const refused = new LinkFailed({ reason: "refused", detail: "the member wants no link" })
+      return link.state === "up" ? undefined : yield* close(link, refused)
+    }
+    if (message.kind === "answer" && (!link.offered || link.state !== "new")) return
+    if (message.kind === "answer") link.state = "connecting"
+    yield* takeRemote(link, message)
+    yield* Deferred.succeed(link.answered, undefined)
+  })
+
+  /** Tells every member where this node may be reached now. */
+  const tellAll = Effect.suspend(() =>
+    Effect.forEach(
+      [...links.values()].filter(({ state }) => state !== "new"),
+      (link) => Effect.ignore(send(link, "update")),
+      {
+        concurrency: 8,
+        discard: true
+      }
+    )
+  )
+  const tell = (): void => table.run(Effect.asVoid(Effect.forkIn(tellAll, scope)))
+
+  /** There is somebody new to ask where this node is seen. */
+  const ask = (): void => table.run(Effect.asVoid(Effect.forkIn(reflexive.refresh, scope)))
+  const isConfigured = new Set(settings.bootstrapPeers.map(({ did }) => did.text))
+  const opened = Stream.fromPubSub(parts.events).pipe(
+    Stream.runForEach((event) =>
+      Effect.sync(() => {
+        if (event._tag === "Opened" && isConfigured.has(event.session.did.text)) ask()
+      })
+    )
+  )
+  yield* Effect.forkScoped(opened, { startImmediately: true })
+
+  let relayed: string | undefined
+  relay.onChange(() => {
+    const state = relay.state()
+    const address = state === undefined ? undefined : `${state.relayedAddress.host}:${state.relayedAddress.port}`
+    for (const link of links.values()) {
+      // Another allocation is another way, though it goes through the same server.
+      if (address !== relayed) link.agent.setRelay(false, now())
+      if (state !== undefined) link.agent.setRelay(true, now())
+      link.wake.openUnsafe()
+    }
+    const isNew = address !== undefined && address !== relayed
+    relayed = address
+    if (isNew) tell()
+    // The TURN server also says where it sees the link socket.
+    if (isNew) ask()
+  })
+  yield* Effect.forkScoped(Stream.runForEach(reflexive.changes, () => tellAll))
+
+  signalling.onOffer((from, message) => onMessage(from, message).pipe(reportAndIgnore("network")))
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach(
+      [...links.values()],
+      (link) => close(link, new LinkFailed({ reason: "closed", detail: "the node stops" })),
+      { discard: true }
+    )
+  )
+  const all = () => [...links.values()]
+  yield* metrics.sample(Metric.linksActive, {}, () => links.size)
+  yield* metrics.sample(Metric.linkDroppedPackets, { reason: "stray" }, () => packets.statistics.strayPackets)
+  yield* metrics.sample(Metric.linkChecksRefused, {}, () => packets.statistics.checksRefused)
+  yield* metrics.sample(Metric.linkBindingAnswers, { result: "answered" }, () => responder.statistics().answered)
+  yield* metrics.sample(Metric.linkBindingAnswers, { result: "limited" }, () => responder.statistics().limited)
+
+  return {
+    port: socket.port,
+    connect: Effect.fnUntraced(function* (did) {
+      const present = links.get(did.text)
+      if (present !== undefined) return yield* Deferred.await(present.up)
+      const link = yield* begin(did, randomBytes(linkIdLength), true)
+      yield* course(link, offer(link))
+      return yield* Deferred.await(link.up)
+    }),
+    opened: (connection) => {
+      const link = links.get(connection.did.text)
+      if (link === undefined) return
+      if (connection.link === link) {
+        link.state = "up"
+        Deferred.doneUnsafe(link.up, Effect.void)
+      } else if (link.state !== "up") {
+        // Another way to the member came first; whoever waits for a session has one.
+        Deferred.doneUnsafe(link.up, Effect.void)
+        table.run(close(link, new LinkFailed({ reason: "closed", detail: "another session came up" })))
+      }
+    },
+    closed: (connection) => {
+      const link = links.get(connection.did.text)
+      if (link === undefined || connection.link !== link) return
+      table.run(close(link, new LinkFailed({ reason: "closed", detail: "its session has ended" })))
+    },
+    addressesChanged: Effect.gen(function* () {
+      for (const link of links.values()) {
+        link.agent.localAddressesChanged(hosts(), now())
+        link.wake.openUnsafe()
+      }
+      yield* reflexive.refresh
+      yield* tellAll
+    }),
+    reflexive,
+    socket,
+    links: all
+  }
+})

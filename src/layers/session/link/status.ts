@@ -1,0 +1,75 @@
+/** What there is to see of links, for people. */
+import { Effect } from "effect"
+import { type NatBehaviour, natBehaviour } from "../../../domain/natBehaviour.ts"
+import { format } from "../../../domain/transportAddress.ts"
+import type { Links as LinksService, LinksStatus, LinkStatus, ReflexiveServer } from "../../../services/Links.ts"
+import { ownHosts } from "./hosts.ts"
+import type { Link } from "./Link.ts"
+import type { Links } from "./Links.ts"
+import type { ReflexiveReport } from "./Reflexive.ts"
+
+const serversOf = (report: ReflexiveReport | undefined): ReadonlyArray<ReflexiveServer> => {
+  if (report === undefined) return []
+  const answers = report.answers.map(({ mapped, rttMillis, server }): ReflexiveServer => ({
+    server: format(server),
+    mapped,
+    rttMs: rttMillis,
+    problem: undefined
+  }))
+  const failures = report.failures.map((failure): ReflexiveServer => ({
+    server: failure.server,
+    mapped: undefined,
+    rttMs: undefined,
+    problem: failure.detail === "" ? failure.reason : `${failure.reason}: ${failure.detail}`
+  }))
+  return [...answers, ...failures]
+}
+
+const natOf = (report: ReflexiveReport | undefined): NatBehaviour =>
+  natBehaviour({
+    observations: (report?.answers ?? []).map(({ address, mapped }) => ({ server: address, mapped })),
+    isSilent:
+      report !== undefined &&
+      report.answers.length === 0 &&
+      report.failures.every(({ reason }) => reason === "timeout"),
+    ownHosts: ownHosts(["loopback", "private", "public"])
+  })
+
+const linkOf = (link: Link, now: number): LinkStatus => ({
+  did: link.did,
+  state: link.state !== "up" ? "making" : link.isLost ? "lost" : "up",
+  controlling: link.controlling,
+  startedAtMillis: link.startedAtMillis,
+  switches: link.switches,
+  consentLosses: link.consentLosses,
+  relayBytesSent: link.meter.sentBytes,
+  relayBytesReceived: link.meter.receivedBytes,
+  paths: link.agent.paths(now)
+})
+
+/** Where there are no links. */
+const none: LinksStatus = {
+  port: 0,
+  families: { udp4: false, udp6: false },
+  servers: [],
+  nat: natBehaviour({ observations: [], isSilent: false, ownHosts: [] }),
+  links: []
+}
+export const noLinks: LinksService["Service"] = { status: Effect.succeed(none), refresh: Effect.succeed(none) }
+
+export const make = (links: Links, now: () => number): LinksService["Service"] => {
+  const status = (): LinksStatus => {
+    const report = links.reflexive.latest()
+    return {
+      port: links.port,
+      families: links.socket.families,
+      servers: serversOf(report),
+      nat: natOf(report),
+      links: links.links().map((link) => linkOf(link, now()))
+    }
+  }
+  return {
+    status: Effect.sync(status),
+    refresh: Effect.map(links.reflexive.refresh, status)
+  }
+}
