@@ -7,7 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import * as Dgram from "node:dgram"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
+import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { decode, encode } from "../../src/protocol/stun.ts"
@@ -35,6 +35,8 @@ export interface CoturnOptions {
   readonly users?: ReadonlyArray<string>
   /** 127.0.0.1 unless given; listening and relay address. */
   readonly host?: string
+  /** Offers the tests of RFC 5780, which need a second address: another `--listening-ip` among the flags. */
+  readonly rfc5780?: boolean
   /** Optional values of flags need an "=", as in `--stale-nonce=2`. */
   readonly flags?: ReadonlyArray<string>
 }
@@ -82,6 +84,18 @@ const answers = (host: string, port: number): Effect.Effect<boolean> =>
     socket.send(encode({ class: "request", method: method.binding, transactionId, attributes: [] }), port, host)
   })
 
+/** Whether somebody listens on TCP, for a server without UDP. */
+const listens = (host: string, port: number): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    const socket = connect({ host, port })
+    const done = (result: boolean) => {
+      socket.destroy()
+      resume(Effect.succeed(result))
+    }
+    socket.once("connect", () => done(true))
+    socket.once("error", () => done(false))
+  })
+
 const run = (args: ReadonlyArray<string>, log: Array<string>): ChildProcess => {
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] })
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => log.push(String(chunk)))
@@ -99,14 +113,14 @@ export const start = Effect.fnUntraced(function* (
   options: CoturnOptions = {}
 ): Effect.fn.Return<Coturn, CoturnFailed, Scope.Scope> {
   if (missing !== undefined) return yield* new CoturnFailed({ log: missing })
-  const { flags = [], host = "127.0.0.1", users = ["user:password"] } = options
+  const { flags = [], host = "127.0.0.1", rfc5780 = false, users = ["user:password"] } = options
   const port = yield* freePort(host)
   const directory = mkdtempSync(join(tmpdir(), "icn-coturn-"))
   const log: Array<string> = []
-  const fixed =
-    "-n --realm example.org --lt-cred-mech --no-cli --no-tls --no-dtls --no-rfc5780 --log-file stdout --verbose"
+  const fixed = "-n --realm example.org --lt-cred-mech --no-cli --no-tls --no-dtls --log-file stdout --verbose"
   const args = [
     ...fixed.split(" "),
+    ...(rfc5780 ? [] : ["--no-rfc5780"]),
     `--listening-ip=${host}`,
     `--relay-ip=${host}`,
     `--listening-port=${port}`,
@@ -128,7 +142,8 @@ export const start = Effect.fnUntraced(function* (
   const begin = Effect.gen(function* () {
     yield* kill
     child = run(args, log)
-    const ready = yield* answers(host, port).pipe(
+    const attempt = flags.includes("--no-udp") ? listens(host, port) : answers(host, port)
+    const ready = yield* attempt.pipe(
       Effect.repeat({ until: (ready) => ready, schedule: Schedule.spaced("20 millis"), times: 200 })
     )
     if (!ready) return yield* new CoturnFailed({ log: log.join("") })
