@@ -65,9 +65,11 @@ const store = Effect.fnUntraced(function* (state: State, candidate: ConnectionCa
   const now = yield* Clock.currentTimeMillis
   const verdict = cache.store({ candidate, via }, now)
   if (verdict !== "stored") return verdict
-  const dialable = candidate.addresses.map(({ address }) => address).filter(({ host }) => admits(via, scopeOf(host)))
+  const usable = candidate.addresses.filter(({ address }) => admits(via, scopeOf(address.host)))
+  // What a NAT maps to the member's link socket is no place to dial; it says that the member is there, for a link.
+  const dialable = usable.flatMap(({ address, kind }) => (kind === "host" ? [address] : []))
   peers.learnCandidate(candidate.did, dialable, candidate.timestamp, now)
-  if (dialable.length === 0) return "unusable"
+  if (usable.length === 0) return "unusable"
   // Also where no address is new: the member says that it is there now.
   yield* PubSub.publish(changed, candidate.did)
   return "stored"
