@@ -14,8 +14,8 @@ const tagLength = 16
 /** What sealing adds, in bytes. */
 export const sealOverhead = encapsulatedKeyLength + tagLength
 
-const kem = new DhkemX25519HkdfSha256()
-const suite = new CipherSuite({ kem, kdf: new HkdfSha256(), aead: new Aes128Gcm() })
+export const kem = new DhkemX25519HkdfSha256()
+export const suite = new CipherSuite({ kem, kdf: new HkdfSha256(), aead: new Aes128Gcm() })
 
 /** The bytes in a buffer of their own, as WebCrypto wants them. */
 const owned = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer
