@@ -1,8 +1,8 @@
 /** A TURN client in ten lines: allocates a relayed address, keeps it, and prints what a peer sends to it. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Redacted, Stream } from "effect"
-// In a program of your own: import { TurnClient, TurnConfig, TurnUdp } from "icn-node"
-import { TurnClient, TurnConfig, TurnUdp } from "../src/index.ts"
+// In a program of your own: import { TurnClient, TurnConfig, TurnUdpTcp } from "icn-node"
+import { TurnClient, TurnConfig, TurnUdpTcp } from "../src/index.ts"
 
 const program = Effect.gen(function* () {
   const config = TurnConfig.make({ host: "127.0.0.1", port: 3478 }).pipe(
@@ -17,4 +17,4 @@ const program = Effect.gen(function* () {
 })
 
 // Ends at Ctrl-C, and then releases the allocation.
-NodeRuntime.runMain(program.pipe(Effect.scoped, Effect.provide(TurnUdp.layerNode)))
+NodeRuntime.runMain(program.pipe(Effect.scoped, Effect.provide(TurnUdpTcp.layerNode)))

@@ -134,9 +134,7 @@ const turn = {
     })
   ),
   turn_transport: choice(turnTransportChoices, {
-    doc:
-      "How to reach the TURN server: auto asks over UDP, and over TCP when UDP is refused or has no answer for 3 s, " +
-      "anew at each allocation; a turn: URI with ?transport= decides for auto. What is relayed is UDP in any case.",
+    doc: "How to reach the TURN server; auto is UDP, or TCP where UDP is refused or silent for 3 s, at each attempt.",
     default: "auto"
   }),
   turn_username: optional(

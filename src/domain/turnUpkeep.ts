@@ -43,6 +43,12 @@ export const silenceMillis = 1_500
 export const silencePauseMillis = 5_000
 /** Answers that make no sense, in a row, after which an allocation counts as lost. */
 export const refreshFailuresMax = 3
+/** Over UDP, where TCP is the alternative: no datagram at all for so long, after three sends, and TCP is asked. */
+export const udpSilenceMillis = 3_000
+/** The same when the former allocation lived on TCP, so that UDP is probably blocked: two sends. */
+export const udpSilenceAfterTcpMillis = 1_500
+/** The longest that opening a TCP connection may take; a SYN is sent at 0, 1, 3 and 7 s. */
+export const tcpConnectTimeoutMillis = 10_000
 /** The wait before a Refresh is repeated after such an answer. */
 export const refreshRetryMillis = 1_000
 

@@ -108,6 +108,7 @@ const allocate = Effect.fnUntraced(function* (config: TurnConfig) {
       relay.open
         ? {
             server: { host, port: config.server.port },
+            transport: "udp",
             relayedAddress: socket.local,
             mappedAddress: socket.local,
             lifetimeSeconds,

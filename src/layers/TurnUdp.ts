@@ -1,116 +1,28 @@
 /**
- * TURN over UDP (RFC 8656): allocations on a real server, kept alive as long as their scope is open. This file puts the
- * parts together; each is one state machine in layers/turn/. Over UDP without DTLS, one server, one address family per
- * allocation; other transports come as layers of their own.
+ * TURN over UDP only (RFC 8656). `TurnUdpTcp` adds TCP, for networks that let no UDP out. The state machines behind
+ * both are in layers/turn/, put together in layers/turn/Client.ts.
  */
-import { Clock, Deferred, Effect, Layer, Queue, Stream } from "effect"
-import { randomBytes } from "node:crypto"
-import {
-  turnAllocationFailures,
-  turnAllocations,
-  turnDroppedPackets,
-  turnLifetimeLeft,
-  turnRelayBytes,
-  turnRelayPackets
-} from "../domain/metrics.ts"
-import type { TurnConfig } from "../domain/turnConfig.ts"
-import { transactionIdLength } from "../protocol/stun.ts"
-import { Metrics } from "../services/Metrics.ts"
-import { type TurnAllocation, TurnClient, type TurnPacket } from "../services/TurnClient.ts"
-import { Udp } from "../services/Udp.ts"
-import * as Allocation from "./turn/Allocation.ts"
-import { labelOf } from "./turn/failures.ts"
-import * as Peers from "./turn/Peers.ts"
-import * as Session from "./turn/Session.ts"
-import * as Upkeep from "./turn/Upkeep.ts"
+import { Effect, Layer } from "effect"
+import { format } from "../domain/transportAddress.ts"
+import { Tcp, TcpError } from "../services/Tcp.ts"
+import { TurnClient } from "../services/TurnClient.ts"
+import type { Udp } from "../services/Udp.ts"
+import * as Client from "./turn/Client.ts"
 import * as UdpNode from "./UdpNode.ts"
 
-/** Packets that a slow consumer of the `packets` stream may be behind; the oldest go first. */
-const packetsBufferMax = 1024
+export type TurnUdpOptions = Omit<Client.TurnClientOptions, "transports">
 
-export interface TurnUdpOptions {
-  /**
-   * Twelve bytes for each transaction. They must be unpredictable, since they are what tells an answer from a forged
-   * one (RFC 8489 section 5); tests give their own.
-   */
-  readonly newTransactionId?: () => Uint8Array
-}
+const unsupported = (operation: TcpError["operation"]) => (address: { readonly host: string; readonly port: number }) =>
+  Effect.fail(new TcpError({ operation, target: format(address), code: "EPROTONOSUPPORT" }))
 
-/** Puts the figures of one allocation under the node's metrics for as long as it exists. */
-const sampleMetrics = Effect.fnUntraced(function* (session: Session.Session) {
-  const metrics = yield* Metrics
-  const clock = yield* Clock.Clock
-  const { counters } = session.data
-  yield* metrics.sample(turnRelayBytes, { direction: "sent" }, () => counters.sentBytes)
-  yield* metrics.sample(turnRelayBytes, { direction: "received" }, () => counters.receivedBytes)
-  yield* metrics.sample(turnRelayPackets, { direction: "sent" }, () => counters.sentPackets)
-  yield* metrics.sample(turnRelayPackets, { direction: "received" }, () => counters.receivedPackets)
-  yield* metrics.sample(turnDroppedPackets, {}, () => counters.droppedPackets)
-  yield* metrics.sample(turnLifetimeLeft, {}, () =>
-    session.state._tag === "Live"
-      ? Math.max(0, session.state.granted.expiresAtMillis - clock.currentTimeMillisUnsafe()) / 1000
-      : 0
-  )
-})
-
-const allocationOf = (session: Session.Session, closed: Deferred.Deferred<void>): TurnAllocation => ({
-  state: () => (session.state._tag === "Live" ? session.state.granted : undefined),
-  permit: Effect.fn("TurnAllocation.permit")((host) => Peers.permit(session, host)),
-  revoke: Effect.fn("TurnAllocation.revoke")((host) => Peers.revoke(session, host)),
-  bindChannel: Effect.fn("TurnAllocation.bindChannel")((peer) => Peers.bindChannel(session, peer)),
-  send: (peer, payload) => {
-    if (session.state._tag === "Live") return session.data.send(session.state.relay.link, peer, payload)
-    session.data.drop()
-    return false
-  },
-  onReceive: session.data.onReceive,
-  packets: Stream.callback<TurnPacket>(
-    (queue) =>
-      Effect.sync(() => session.data.onReceive((payload, peer) => void Queue.offerUnsafe(queue, { peer, payload }))),
-    { bufferSize: packetsBufferMax, strategy: "sliding" }
-  ).pipe(Stream.interruptWhen(Deferred.await(closed))),
-  events: Stream.fromPubSub(session.events).pipe(Stream.interruptWhen(Deferred.await(closed))),
-  statistics: () => ({ ...session.data.counters }),
-  probe: Session.probe(session)
-})
-
-export const make = Effect.fnUntraced(function* (layerOptions: TurnUdpOptions = {}) {
-  const udp = yield* Udp
-  const { newTransactionId = () => randomBytes(transactionIdLength) } = layerOptions
-
-  const allocate = Effect.fnUntraced(function* (config: TurnConfig) {
-    const metrics = yield* Metrics
-    const session = yield* Session.make({
-      config,
-      newTransactionId,
-      timeoutMillis: Allocation.configuredTimeoutMillis(config)
-    })
-    const closed = yield* Deferred.make<void>()
-    yield* Effect.addFinalizer(() => Effect.andThen(Deferred.succeed(closed, undefined), Session.close(session)))
-    yield* Allocation.addressesOf(session.options).pipe(
-      Effect.flatMap((addresses) =>
-        Allocation.establish(session.options, addresses, (relay, granted) =>
-          Session.becomeLive(session, relay, granted)
-        )
-      ),
-      Effect.tapError((error) => metrics.inc(turnAllocationFailures, { reason: labelOf(error.reason) }))
-    )
-    yield* metrics.inc(turnAllocations, {})
-    yield* sampleMetrics(session)
-    yield* Effect.forkScoped(Upkeep.run(session))
-    return allocationOf(session, closed)
-  })
-
-  return TurnClient.of({
-    allocate: Effect.fn("TurnClient.allocate")((config) => Effect.provideService(allocate(config), Udp, udp))
-  })
-})
+/** A configuration that asks for TCP alone fails and says so. */
+const noTcp = Tcp.of({ connect: unsupported("connect"), listen: unsupported("listen") })
 
 /** TURN with chosen transaction ids, for tests. */
 export const layerWith = (options: TurnUdpOptions): Layer.Layer<TurnClient, never, Udp> =>
-  Layer.effect(TurnClient, make(options))
+  Layer.effect(TurnClient, Client.make({ ...options, transports: ["udp"] }).pipe(Effect.provideService(Tcp, noTcp)))
 
 export const layer: Layer.Layer<TurnClient, never, Udp> = layerWith({})
 
-/** TURN over this machine's network: all that a program needs to embed a TURN client. */
+/** TURN over this machine's network, UDP only. */
 export const layerNode: Layer.Layer<TurnClient> = Layer.provide(layer, UdpNode.layer)

@@ -1,11 +1,12 @@
 /**
- * Tries a TURN server the way a member would need it: allocates, then sends one packet from a second socket to the
- * relayed address and back, so that both directions of the relay are proved. Says what it found, also when only part
- * of it works.
+ * Tries a TURN server the way a member would need it, over each transport that the configuration allows: allocates,
+ * then sends one packet from a second socket to the relayed address and back, so that both directions of the relay are
+ * proved. Says what it found, also when only part of it works.
  */
 import { Clock, Deferred, Duration, Effect, Random, Schema } from "effect"
 import { family, format, type TransportAddress } from "../domain/transportAddress.ts"
-import type { TurnConfig } from "../domain/turnConfig.ts"
+import { transportsOf, type TurnConfig, withTransport } from "../domain/turnConfig.ts"
+import type { TurnTransport } from "../domain/turnServer.ts"
 import { type TurnAllocation, TurnClient, type TurnError } from "../services/TurnClient.ts"
 import { Udp, type UdpEndpoint, type UdpError } from "../services/Udp.ts"
 
@@ -26,8 +27,9 @@ export class RelaySilent extends Schema.TaggedError<RelaySilent>()("RelaySilent"
   }
 }
 
-export interface TurnCheckResult {
-  readonly server: string
+/** What one transport does. */
+export interface TurnTransportCheck {
+  readonly transport: TurnTransport
   readonly ok: boolean
   /** Addresses as `host:port`, with brackets around an IPv6 address. */
   readonly relayedAddress?: string
@@ -35,6 +37,16 @@ export interface TurnCheckResult {
   readonly lifetimeSeconds?: number
   /** From this machine through the relay and back. */
   readonly rttMs?: number
+  readonly error?: string
+}
+
+export interface TurnCheckResult {
+  readonly server: string
+  /** Whether a node would get a relay: over one transport, at least. */
+  readonly ok: boolean
+  /** In the order in which a node tries them; empty when there was nothing to try. */
+  readonly transports: ReadonlyArray<TurnTransportCheck>
+  /** Why there was nothing to try. */
   readonly error?: string
 }
 
@@ -81,30 +93,40 @@ const roundTrip = Effect.fnUntraced(function* (
   return Number((yield* Clock.currentTimeNanos) - started) / 1e6
 })
 
-/** Never fails: what went wrong is part of the result. */
+/** Tries one transport, whatever the configuration says of it. Never fails: what went wrong is part of the result. */
+export const turnCheckOver: (
+  config: TurnConfig,
+  transport: TurnTransport
+) => Effect.Effect<TurnTransportCheck, never, TurnClient | Udp> = Effect.fnUntraced(function* (config, transport) {
+  const client = yield* TurnClient
+  const udp = yield* Udp
+  let known: Omit<TurnTransportCheck, "ok" | "error" | "rttMs"> = { transport }
+  return yield* Effect.gen(function* () {
+    const allocation = yield* client.allocate(config.pipe(withTransport(transport)))
+    const state = allocation.state()
+    if (state === undefined) return { ...known, ok: false, error: "the allocation was lost at once" }
+    const { lifetimeSeconds, mappedAddress, relayedAddress } = state
+    known = { transport, relayedAddress: format(relayedAddress), mappedAddress: format(mappedAddress), lifetimeSeconds }
+    // Behind the same NAT as this client, so its packets come from the same address.
+    const loopback = mappedAddress.host === "127.0.0.1" || mappedAddress.host === "::1"
+    const any = family(relayedAddress.host) === 6 ? "::" : "0.0.0.0"
+    const plain = yield* udp.bind({ host: loopback ? mappedAddress.host : any, port: 0 })
+    yield* allocation.permit(mappedAddress.host)
+    const rttMs = yield* roundTrip(allocation, plain, relayedAddress)
+    return { ...known, ok: true, rttMs }
+  }).pipe(
+    Effect.scoped,
+    Effect.catch((error: TurnError | UdpError | RelaySilent) =>
+      Effect.succeed({ ...known, ok: false, error: error.message })
+    )
+  )
+})
+
+/** Tries all transports that the configuration allows, at the same time and each for itself. */
 export const turnCheck: (config: TurnConfig) => Effect.Effect<TurnCheckResult, never, TurnClient | Udp> =
   Effect.fnUntraced(function* (config) {
-    const server = format(config.server)
-    const client = yield* TurnClient
-    const udp = yield* Udp
-    let known: Omit<TurnCheckResult, "ok" | "error" | "rttMs"> = { server }
-    return yield* Effect.gen(function* () {
-      const allocation = yield* client.allocate(config)
-      const state = allocation.state()
-      if (state === undefined) return { ...known, ok: false, error: "the allocation was lost at once" }
-      const { lifetimeSeconds, mappedAddress, relayedAddress } = state
-      known = { server, relayedAddress: format(relayedAddress), mappedAddress: format(mappedAddress), lifetimeSeconds }
-      // Behind the same NAT as this client, so its packets come from the same address.
-      const loopback = mappedAddress.host === "127.0.0.1" || mappedAddress.host === "::1"
-      const any = family(relayedAddress.host) === 6 ? "::" : "0.0.0.0"
-      const plain = yield* udp.bind({ host: loopback ? mappedAddress.host : any, port: 0 })
-      yield* allocation.permit(mappedAddress.host)
-      const rttMs = yield* roundTrip(allocation, plain, relayedAddress)
-      return { ...known, ok: true, rttMs }
-    }).pipe(
-      Effect.scoped,
-      Effect.catch((error: TurnError | UdpError | RelaySilent) =>
-        Effect.succeed({ ...known, ok: false, error: error.message })
-      )
-    )
+    const transports = yield* Effect.forEach(transportsOf(config), (transport) => turnCheckOver(config, transport), {
+      concurrency: "unbounded"
+    })
+    return { server: format(config.server), ok: transports.some(({ ok }) => ok), transports }
   })

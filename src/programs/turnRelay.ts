@@ -45,7 +45,9 @@ export const turnRelay = (config: TurnConfig, registry: Registry, relay: RelayRe
     yield* Effect.yieldNow
     const state = allocation.state()
     yield* registry.setRelay(state)
-    if (state !== undefined) yield* Effect.logInfo(`relayed address ${format(state.relayedAddress)}`)
+    if (state !== undefined) {
+      yield* Effect.logInfo(`relayed address ${format(state.relayedAddress)} over ${state.transport.toUpperCase()}`)
+    }
     yield* ready
     return yield* Stream.fromQueue(events).pipe(
       Stream.runForEach((event) => {

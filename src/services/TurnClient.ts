@@ -1,13 +1,15 @@
 /**
  * TURN (RFC 8656): a relayed transport address on a server, kept alive for as long as its scope is open. Implemented by
- * layers/TurnUdp.ts (a real server over UDP) and layers/TurnMemory.ts (relays in memory); wire format in
- * protocol/stun.ts, protocol/turn.ts and protocol/channelData.ts; configuration in domain/turnConfig.ts.
+ * layers/TurnUdpTcp.ts (a real server over UDP and TCP), layers/TurnUdp.ts (UDP only) and layers/TurnMemory.ts (relays
+ * in memory); wire format in protocol/stun.ts, protocol/turn.ts, protocol/channelData.ts and, over TCP,
+ * protocol/turnFraming.ts; configuration in domain/turnConfig.ts.
  *
  * The data path (`TurnAllocation.send`, `onReceive`) is plain code: no Effect runs per packet.
  */
 import { Context, type Effect, Schema, type Scope, type Stream } from "effect"
 import type { TransportAddress } from "../domain/transportAddress.ts"
 import type { TurnConfig } from "../domain/turnConfig.ts"
+import { type TurnTransport, turnTransports } from "../domain/turnServer.ts"
 
 /** The server did not answer within the retransmission schedule or the configured timeout. */
 export class TurnTimeout extends Schema.TaggedError<TurnTimeout>()("TurnTimeout", { attempts: Schema.Int }) {}
@@ -32,7 +34,10 @@ export class TurnProtocolError extends Schema.TaggedError<TurnProtocolError>()("
   code: Schema.Int,
   detail: Schema.String
 }) {}
-/** The name does not resolve, no socket can be opened, or the host answers with "port unreachable". */
+/**
+ * The name does not resolve, no socket can be opened, or the host answers with "port unreachable"; over TCP also a
+ * connection that ended (`EOF`, `ECONNRESET`, …) or whose stream is no sequence of messages (`EBADMSG`).
+ */
 export class TurnUnreachable extends Schema.TaggedError<TurnUnreachable>()("TurnUnreachable", {
   code: Schema.String
 }) {}
@@ -59,16 +64,29 @@ export class TurnError extends Schema.TaggedError<TurnError>()("TurnError", {
   /** The server as `host:port`, as far as it was known when the call failed. */
   server: Schema.String,
   method: Schema.Literals(["resolve", "allocate", "refresh", "createPermission", "channelBind"]),
-  reason: TurnErrorReason
+  reason: TurnErrorReason,
+  /** How the server was asked; absent where nothing was sent. */
+  transport: Schema.optionalKey(Schema.Literals(turnTransports)),
+  /** Why the transports that were tried before that one did not do. */
+  before: Schema.optionalKey(
+    Schema.Array(Schema.Struct({ transport: Schema.Literals(turnTransports), reason: TurnErrorReason }))
+  )
 }) {
   /** The server's error code, the system's for an unreachable server, or 0 where there is none. */
   get code(): number | string {
     return "code" in this.reason ? this.reason.code : 0
   }
   override get message(): string {
-    return `TURN ${this.method} at ${this.server} failed: ${describe(this.reason)}`
+    const { before = [], method, reason, server, transport } = this
+    const tried = [...before.map((one) => attempt(one.transport, one.reason)), attempt(transport, reason)]
+    const hint = reason._tag === "TurnTimeout" ? "; is the server up and its port open?" : ""
+    return `TURN ${method} at ${server} failed${tried.join(";")}${hint}`
   }
 }
+
+/** What came of one transport. */
+const attempt = (transport: TurnTransport | undefined, reason: TurnErrorReason): string =>
+  `${transport === undefined ? "" : ` over ${transport.toUpperCase()}`}: ${describe(reason)}`
 
 const describeRefusal = (code: number): string => {
   switch (code) {
@@ -86,7 +104,7 @@ const describeRefusal = (code: number): string => {
 const describe = (reason: TurnErrorReason): string => {
   switch (reason._tag) {
     case "TurnTimeout":
-      return `no answer after ${reason.attempts} attempts; is the server up and its UDP port open?`
+      return `no answer after ${reason.attempts} ${reason.attempts === 1 ? "attempt" : "attempts"}`
     case "TurnUnauthorized":
       return `${reason.code} for realm "${reason.realm}"; check the user name and password`
     case "TurnQuotaReached":
@@ -109,6 +127,8 @@ const describe = (reason: TurnErrorReason): string => {
 /** What the server granted, as of the latest answer. */
 export interface TurnAllocationState {
   readonly server: TransportAddress
+  /** How the server is reached; what is relayed is UDP in any case. */
+  readonly transport: TurnTransport
   readonly relayedAddress: TransportAddress
   /** This node as the server sees it (XOR-MAPPED-ADDRESS). */
   readonly mappedAddress: TransportAddress
@@ -160,8 +180,9 @@ export interface TurnAllocation {
   readonly bindChannel: (peer: TransportAddress) => Effect.Effect<void, TurnError>
   /**
    * Relays a datagram: ChannelData where a channel is bound, a Send indication otherwise. False when it was dropped: no
-   * allocation at the moment, no permission for the peer, no port, or too long. The payload must not be
-   * changed afterwards: it is not copied, and the kernel may take it a moment later.
+   * allocation at the moment, no permission for the peer, no port, too long, or, over TCP, more queued already than the
+   * server reads in time. The payload must not be changed afterwards: it is not copied, and the kernel may take it a
+   * moment later.
    */
   readonly send: (peer: TransportAddress, payload: Uint8Array) => boolean
   /** Sets the one receiver of relayed data. The payload belongs to the callee; the handler must not throw. */

@@ -83,6 +83,7 @@ describe("the defaults", () => {
           linkRelayBytesPerSecond: 12_500_000,
           linkRelayTotalBytesPerSecond: 50_000_000,
           turnServer: undefined,
+          turnTransport: "auto",
           turnUsername: undefined,
           turnPassword: undefined,
           turnPasswordFile: undefined,

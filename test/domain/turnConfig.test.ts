@@ -35,6 +35,15 @@ describe("TurnConfig", () => {
     assert.strictEqual(Duration.toSeconds(first.keepalive), 25)
   })
 
+  it("asks over UDP first and then over TCP, unless the URI or the caller says otherwise", () => {
+    const config = TurnConfig.make(server)
+    assert.deepStrictEqual(TurnConfig.transportsOf(config), ["udp", "tcp"])
+    assert.deepStrictEqual(TurnConfig.transportsOf(config.pipe(TurnConfig.withTransport("tcp"))), ["tcp"])
+    const byUri = TurnConfig.make({ ...server, transport: "tcp" })
+    assert.deepStrictEqual(TurnConfig.transportsOf(byUri), ["tcp"])
+    assert.deepStrictEqual(TurnConfig.transportsOf(byUri.pipe(TurnConfig.withTransport("udp"))), ["udp"])
+  })
+
   it("prints no password", () => {
     const config = TurnConfig.make(server).pipe(TurnConfig.withCredentials("alice", Redacted.make("secret")))
     assert.notInclude(JSON.stringify(config), "secret")

@@ -13,8 +13,10 @@ const accepted: ReadonlyArray<readonly [string, TurnServer.TurnServer]> = [
   ["[::1]", { host: "::1", port: 3478 }],
   ["[2001:DB8:0:0::1]:99", { host: "2001:db8::1", port: 99 }],
   ["turn:turn.example.org", { host: "turn.example.org", port: 3478 }],
-  ["TURN:turn.example.org:99?transport=udp", { host: "turn.example.org", port: 99 }],
-  ["turn:[::1]:99?transport=UDP", { host: "::1", port: 99 }],
+  ["TURN:turn.example.org:99?transport=udp", { host: "turn.example.org", port: 99, transport: "udp" }],
+  ["turn:[::1]:99?transport=UDP", { host: "::1", port: 99, transport: "udp" }],
+  ["turn:turn.example.org?transport=tcp", { host: "turn.example.org", port: 3478, transport: "tcp" }],
+  ["turn:[::1]:99?transport=TCP", { host: "::1", port: 99, transport: "tcp" }],
   ["xn--bcher-kva.example", { host: "xn--bcher-kva.example", port: 3478 }],
   // A machine that is called "turn", as in many container networks.
   ["turn:3478", { host: "turn", port: 3478 }],
@@ -46,7 +48,6 @@ const refused: ReadonlyArray<readonly [string, RegExp]> = [
   ["[fe80::1%eth0]:5", /without a zone/],
   ["[::1", /expected "host:port"/],
   ["turns:turn.example.org", /not yet supported/],
-  ["turn:turn.example.org?transport=tcp", /not yet supported/],
   ["turn:turn.example.org?transport=sctp", /only parameter/],
   ["turn:turn.example.org?x=1", /only parameter/],
   ["turn:turn.example.org?transport=udp&transport=tcp", /only parameter/],
@@ -81,7 +82,11 @@ describe("parse", () => {
     ([host, port]) => {
       const text = TurnServer.format({ host, port })
       assert.deepStrictEqual(TurnServer.parse(text), Result.succeed({ host, port }))
-      assert.deepStrictEqual(TurnServer.parse(`turn:${text}?transport=udp`), Result.succeed({ host, port }))
+      for (const transport of TurnServer.turnTransports) {
+        const uri = `turn:${text}?transport=${transport}`
+        assert.deepStrictEqual(TurnServer.parse(uri), Result.succeed({ host, port, transport }))
+        assert.strictEqual(TurnServer.format({ host, port, transport }), uri)
+      }
     },
     thorough
   )

@@ -282,6 +282,7 @@ describe("supervisor", () => {
     Effect.gen(function* () {
       const state = (port: number) => ({
         server: turnServer,
+        transport: "udp" as const,
         relayedAddress: { host: "192.0.2.1", port },
         mappedAddress: { host: "198.51.100.1", port: 9 },
         lifetimeSeconds: 600,

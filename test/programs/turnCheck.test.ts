@@ -3,24 +3,66 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import * as TurnConfig from "../../src/domain/turnConfig.ts"
 import type { UdpMemoryOptions } from "../../src/layers/UdpMemory.ts"
-import { turnCheck } from "../../src/programs/turnCheck.ts"
-import { config, inWorld, startServer, timed } from "../layers/turn/world.ts"
+import { turnCheck, turnCheckOver } from "../../src/programs/turnCheck.ts"
+import { config, inWorld, inWorldWithTcp, startServer, timed } from "../layers/turn/world.ts"
 
 const relayHost = "10.0.0.9"
 
 const check = (wanted: TurnConfig.TurnConfig, options: UdpMemoryOptions = {}) =>
   Effect.gen(function* () {
     const server = yield* startServer({ relayHost })
-    const { exit } = yield* timed(turnCheck(wanted), "10 millis")
+    const { exit } = yield* timed(turnCheckOver(wanted, "udp"), "10 millis")
     return { result: yield* exit, left: server.allocations().length }
   }).pipe(inWorld(options))
 
 describe("turnCheck", () => {
+  it.effect("tries each transport for itself, and is content with one", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer()
+      const checkNow = Effect.gen(function* () {
+        const { exit } = yield* timed(turnCheck(config.pipe(TurnConfig.withTimeout("8 seconds"))), "10 millis")
+        const { ok, transports } = yield* exit
+        return [ok, transports.map((check) => [check.transport, check.ok])]
+      })
+      assert.deepStrictEqual(yield* checkNow, [
+        true,
+        [
+          ["udp", true],
+          ["tcp", true]
+        ]
+      ])
+      server.blockUdp(true)
+      assert.deepStrictEqual(yield* checkNow, [
+        true,
+        [
+          ["udp", false],
+          ["tcp", true]
+        ]
+      ])
+      yield* server.stop
+      assert.deepStrictEqual((yield* checkNow)[0], false)
+    }).pipe(inWorldWithTcp())
+  )
+
+  it.effect("tries only the transport that the configuration allows", () =>
+    Effect.gen(function* () {
+      yield* startServer()
+      const { exit } = yield* timed(turnCheck(config.pipe(TurnConfig.withTransport("tcp"))), "10 millis")
+      const result = yield* exit
+      assert.deepStrictEqual(
+        [result.server, result.transports.map(({ transport }) => transport)],
+        ["127.0.0.1:3478", ["tcp"]]
+      )
+    }).pipe(inWorldWithTcp())
+  )
+})
+
+describe("turnCheckOver", () => {
   it.effect("proves both directions, measures the round trip, and releases the relay", () =>
     Effect.gen(function* () {
       const { left, result } = yield* check(config, { deliveries: () => [10] })
       const { mappedAddress, relayedAddress, ...rest } = result
-      assert.deepStrictEqual(rest, { server: "127.0.0.1:3478", ok: true, lifetimeSeconds: 600, rttMs: 40 })
+      assert.deepStrictEqual(rest, { transport: "udp", ok: true, lifetimeSeconds: 600, rttMs: 40 })
       assert.match(relayedAddress ?? "", new RegExp(`^${relayHost}:\\d+$`))
       assert.match(mappedAddress ?? "", /^127\.0\.0\.1:\d+$/)
       assert.strictEqual(left, 0)
@@ -56,9 +98,11 @@ describe("turnCheck", () => {
     Effect.gen(function* () {
       const { result } = yield* check(config.pipe(TurnConfig.withCredentials("user", Redacted.make("wrong"))))
       assert.deepStrictEqual(result, {
-        server: "127.0.0.1:3478",
+        transport: "udp",
         ok: false,
-        error: 'TURN allocate at 127.0.0.1:3478 failed: 401 for realm "example.org"; check the user name and password'
+        error:
+          "TURN allocate at 127.0.0.1:3478 failed over UDP: " +
+          '401 for realm "example.org"; check the user name and password'
       })
     })
   )

@@ -96,11 +96,16 @@ describe.skipIf(Coturn.skipped)(`turn check${Coturn.skipped ? ` (${Coturn.missin
       const json = yield* runToEnd([...check, "--json"], { home })
       const result = JSON.parse(json.stdout)
       assert.strictEqual(json.code, 0)
-      assert.hasAllKeys(result, ["server", "ok", "relayedAddress", "mappedAddress", "lifetimeSeconds", "rttMs"])
-      assert.deepStrictEqual([result.ok, result.lifetimeSeconds], [true, 600])
-      assert.isAbove(result.rttMs, 0)
+      assert.hasAllKeys(result, ["server", "ok", "transports"])
+      assert.strictEqual(result.ok, true)
+      for (const [index, transport] of ["udp", "tcp"].entries()) {
+        const one = result.transports[index]
+        assert.hasAllKeys(one, ["transport", "ok", "relayedAddress", "mappedAddress", "lifetimeSeconds", "rttMs"])
+        assert.deepStrictEqual([one.transport, one.ok, one.lifetimeSeconds], [transport, true, 600])
+        assert.isAbove(one.rttMs, 0)
+      }
       const text = yield* runToEnd(check, { home })
-      assert.match(text.stdout, /round trip +[\d.]+ ms[\s\S]*result +ok/)
+      assert.match(text.stdout, /over UDP +ok[\s\S]*round trip +[\d.]+ ms[\s\S]*over TCP +ok[\s\S]*result +ok/)
     })
   )
 
@@ -112,9 +117,10 @@ describe.skipIf(Coturn.skipped)(`turn check${Coturn.skipped ? ` (${Coturn.missin
       const check = Effect.fnUntraced(function* (uri: string, password: string) {
         const args = ["turn", "check", uri, "--username", "user", "--password", password, "--json"]
         const { code, stdout } = yield* runToEnd(args, { home })
-        const { error, ok, server } = JSON.parse(stdout)
+        const { error, ok, server, transports } = JSON.parse(stdout)
         assert.deepStrictEqual([code, ok, server], [1, false, uri])
-        return String(error)
+        // The same cause over both, or one that kept either from being tried.
+        return [error, ...transports.map((one: { readonly error?: string }) => one.error)].join()
       })
       assert.include(yield* check(server, "wrong password"), "check the user name and password")
       assert.include(yield* check(server, "password"), "403")

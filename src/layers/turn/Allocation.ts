@@ -1,15 +1,18 @@
 /**
- * Getting, prolonging and releasing an allocation (RFC 8656 sections 7 and 8): which of the server's addresses to ask,
- * from which local port, and what is owed to the server when the link closes.
+ * Getting, prolonging and releasing an allocation (RFC 8656 sections 7 and 8): over which transport and at which of the
+ * server's addresses to ask, from which local port, and what is owed to the server when the link closes.
  */
 import { Clock, Duration, Effect, Exit, Result, Scope } from "effect"
 import { equals, format, type TransportAddress } from "../../domain/transportAddress.ts"
 import type { TurnConfig } from "../../domain/turnConfig.ts"
+import type { TurnTransport } from "../../domain/turnServer.ts"
 import {
   localPortsMax,
   releaseWaitMillis,
   requestedLifetimeSeconds,
-  serverAddressesMax
+  retransmissionWaits,
+  serverAddressesMax,
+  udpSilenceMillis
 } from "../../domain/turnUpkeep.ts"
 import { describeDecodeError, type StunDecodeError } from "../../protocol/stun.ts"
 import { allocateRequest, readAllocateSuccess, readRefreshSuccess, refreshRequest } from "../../protocol/turn.ts"
@@ -17,11 +20,15 @@ import {
   type TurnAllocationState,
   TurnError,
   TurnMismatch,
+  type TurnErrorReason,
   TurnProtocolError,
+  TurnTimeout,
   TurnUnreachable
 } from "../../services/TurnClient.ts"
+import type { Tcp } from "../../services/Tcp.ts"
 import { Udp } from "../../services/Udp.ts"
 import * as Link from "./Link.ts"
+import * as Wire from "./Wire.ts"
 
 /** What the server may hold for a link. */
 type Hold =
@@ -41,6 +48,10 @@ export interface Relay {
 /** How to reach servers; the same for all links of one `TurnAllocation`. */
 export interface AllocationOptions {
   readonly config: TurnConfig
+  /** In the order in which they are tried; never empty. */
+  readonly transports: ReadonlyArray<TurnTransport>
+  /** How long UDP may be silent before the next transport is tried; 3 s unless given. */
+  readonly udpSilenceMillis?: number
   /** The longest that one request may take. */
   readonly timeoutMillis: number
   readonly handlers: Link.LinkHandlers
@@ -51,11 +62,11 @@ export interface AllocationOptions {
 export type Adopt = (relay: Relay, granted: TurnAllocationState) => void
 
 const undecodable = (link: Link.Link, method: Link.LinkMethod) => (error: StunDecodeError) =>
-  new TurnError({
-    server: format(link.server),
-    method,
-    reason: new TurnProtocolError({ code: 0, detail: `the answer cannot be used: ${describeDecodeError(error)}` })
-  })
+  Link.failureAt(
+    link.server,
+    link.transport,
+    method
+  )(new TurnProtocolError({ code: 0, detail: `the answer cannot be used: ${describeDecodeError(error)}` }))
 
 const release = Effect.fnUntraced(function* ({ hold, link }: Relay) {
   switch (hold) {
@@ -75,22 +86,59 @@ const release = Effect.fnUntraced(function* ({ hold, link }: Relay) {
   }
 })
 
-const open = (options: AllocationOptions, server: TransportAddress): Effect.Effect<Relay, TurnError, Udp> =>
-  Effect.uninterruptible(
-    Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const link = yield* Link.open({ ...options, server }).pipe(
-        Scope.provide(scope),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
-      const relay: Relay = { link, close: Scope.close(scope, Exit.void), hold: "nothing" }
-      yield* Scope.addFinalizer(
-        scope,
-        Effect.suspend(() => release(relay))
-      )
-      return relay
-    })
+/** One way to a server. */
+interface Route {
+  readonly server: TransportAddress
+  readonly transport: TurnTransport
+}
+
+/** Runs an effect as interruptible as it was outside of `Effect.uninterruptibleMask`. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Opens a link; only the opening itself may be interrupted, since the relay's scope is nobody else's yet. */
+const open = Effect.fnUntraced(function* (options: AllocationOptions, { server, transport }: Route, restore: Restore) {
+  const scope = yield* Scope.make()
+  const wire = yield* restore(Wire.open(transport, server, options.timeoutMillis)).pipe(
+    Effect.mapError(Link.failureAt(server, transport, "allocate")),
+    Scope.provide(scope),
+    Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
+  const link = Link.make({ ...options, server }, wire)
+  const relay: Relay = { link, close: Scope.close(scope, Exit.void), hold: "nothing" }
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.suspend(() => release(relay))
+  )
+  return relay
+})
+
+/**
+ * Fails when nothing at all comes from the server for a while, which is over UDP where TCP is the alternative: blocked
+ * UDP is silent. A server that has answered something is given its whole time.
+ */
+const unlessSilent = (options: AllocationOptions, link: Link.Link) => {
+  const { config, timeoutMillis, transports } = options
+  const wait = options.udpSilenceMillis ?? udpSilenceMillis
+  const before = link.heard()
+  const silence = Effect.andThen(
+    Effect.sleep(wait),
+    Effect.suspend(() =>
+      link.heard() > before
+        ? Effect.never
+        : Effect.fail(
+            Link.failureAt(
+              link.server,
+              link.transport,
+              "allocate"
+            )(new TurnTimeout({ attempts: retransmissionWaits(config, wait).length }))
+          )
+    )
+  )
+  return <A>(asking: Effect.Effect<A, TurnError>): Effect.Effect<A, TurnError> =>
+    link.transport === "udp" && transports.includes("tcp") && wait < timeoutMillis
+      ? Effect.raceFirst(asking, silence)
+      : asking
+}
 
 /** Asks for an allocation on a link. */
 export const allocate = Effect.fnUntraced(function* (options: AllocationOptions, relay: Relay) {
@@ -105,6 +153,7 @@ export const allocate = Effect.fnUntraced(function* (options: AllocationOptions,
       timeoutMillis
     })
     .pipe(
+      unlessSilent(options, link),
       Effect.tapError(({ reason }) =>
         Effect.sync(() => {
           if (reason._tag !== "TurnTimeout" && reason._tag !== "TurnUnreachable") relay.hold = "nothing"
@@ -119,6 +168,7 @@ export const allocate = Effect.fnUntraced(function* (options: AllocationOptions,
   const now = yield* Clock.currentTimeMillis
   const state: TurnAllocationState = {
     server: link.server,
+    transport: link.transport,
     ...granted,
     expiresAtMillis: now + granted.lifetimeSeconds * 1000
   }
@@ -143,11 +193,7 @@ export const refresh = Effect.fnUntraced(function* (
   )
   if (lifetimeSeconds === 0) {
     // The server has released what it was asked to prolong.
-    return yield* new TurnError({
-      server: format(link.server),
-      method: "refresh",
-      reason: new TurnMismatch({ code: 437 })
-    })
+    return yield* Link.failureAt(link.server, link.transport, "refresh")(new TurnMismatch({ code: 437 }))
   }
   // Also after a loss that was none.
   relay.hold = "allocation"
@@ -171,11 +217,11 @@ export const addressesOf = Effect.fnUntraced(function* ({ config, timeoutMillis 
 /** One attempt from a new local port; what comes of a failed one is closed before this ends. */
 const allocateAnew = (
   options: AllocationOptions,
-  server: TransportAddress,
+  route: Route,
   adopt: Adopt
-): Effect.Effect<void, TurnError, Udp> =>
+): Effect.Effect<void, TurnError, Udp | Tcp> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(open(options, server), (relay) =>
+    Effect.flatMap(open(options, route, restore), (relay) =>
       restore(allocate(options, relay)).pipe(
         Effect.onError(() => relay.close),
         Effect.map((granted) => adopt(relay, granted))
@@ -183,23 +229,35 @@ const allocateAnew = (
     )
   )
 
-/** Allocates at one address: a local port that the server still holds an allocation for is left for another. */
-const allocateAt = (options: AllocationOptions, server: TransportAddress, adopt: Adopt) =>
-  allocateAnew(options, server, adopt).pipe(
+/** Allocates on one route: a local port that the server still holds an allocation for is left for another. */
+const allocateAt = (options: AllocationOptions, route: Route, adopt: Adopt) =>
+  allocateAnew(options, route, adopt).pipe(
     Effect.retry({ while: ({ reason }) => reason._tag === "TurnMismatch", times: localPortsMax - 1 })
   )
 
-/** Allocates at the first address that answers; the failure is the last one's. */
+/** Whether a server did not answer, so that another way to it may do better. */
+const isSilent = ({ reason }: TurnError): boolean => reason._tag === "TurnTimeout" || reason._tag === "TurnUnreachable"
+
+/** Allocates on the first route that answers; the failure is the last one's, and tells of former transports. */
 export const establish = Effect.fnUntraced(function* (
   options: AllocationOptions,
   addresses: ReadonlyArray<TransportAddress>,
   adopt: Adopt
 ) {
-  for (const [index, address] of addresses.entries()) {
-    const result = yield* Effect.result(allocateAt(options, address, adopt))
+  const routes = options.transports.flatMap((transport) => addresses.map((server) => ({ server, transport })))
+  const failures = new Map<TurnTransport, TurnErrorReason>()
+  for (const [index, route] of routes.entries()) {
+    const result = yield* Effect.result(allocateAt(options, route, adopt))
     if (Result.isSuccess(result)) return
-    const silent = result.failure.reason._tag === "TurnTimeout" || result.failure.reason._tag === "TurnUnreachable"
-    if (!silent || index === addresses.length - 1) return yield* result.failure
+    const { method, reason, server } = result.failure
+    const { transport } = route
+    const before = Array.from(failures, ([transport, reason]) => ({ transport, reason })).filter(
+      (failure) => failure.transport !== transport
+    )
+    if (!isSilent(result.failure) || index === routes.length - 1) {
+      return yield* before.length === 0 ? result.failure : new TurnError({ server, method, reason, transport, before })
+    }
+    failures.set(transport, reason)
   }
 })
 

@@ -77,8 +77,13 @@ export const make = ({ channels, newTransactionId, permissions }: DataPathOption
       return false
     }
     // The payload goes along uncopied: at 1200 bytes the copy would cost more than everything else here.
-    if (byChannel) link.send(headerOf(channel.number, payload), payload)
-    else link.send(sendIndication({ peer, data: payload, transactionId: newTransactionId() }))
+    const accepted = byChannel
+      ? link.send(headerOf(channel.number, payload), payload)
+      : link.send(sendIndication({ peer, data: payload, transactionId: newTransactionId() }))
+    if (!accepted) {
+      drop()
+      return false
+    }
     counters.sentPackets++
     counters.sentBytes += payload.length
     outgoing.openUnsafe()

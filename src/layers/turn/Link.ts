@@ -1,20 +1,21 @@
 /**
- * One 5-tuple: a socket connected to the server, the transactions on it, and the credentials that the server has
- * accepted there (nonces belong to a 5-tuple). A request ends with a success response or a `TurnError`; whatever
- * arrives and answers no request goes to the handlers.
+ * One 5-tuple: a wire to the server, the transactions on it, and the credentials that the server has accepted there
+ * (nonces belong to a 5-tuple). A request ends with a success response or a `TurnError`; whatever arrives and answers
+ * no request goes to the handlers.
  */
-import { Clock, Duration, Effect, Result, type Scope } from "effect"
+import { Clock, Duration, Effect, Result } from "effect"
 import { format, type TransportAddress } from "../../domain/transportAddress.ts"
 import type { TurnConfig } from "../../domain/turnConfig.ts"
+import type { TurnTransport } from "../../domain/turnServer.ts"
 import { retransmissionWaits } from "../../domain/turnUpkeep.ts"
 import { isChannelData } from "../../protocol/channelData.ts"
 import { decode, type DecodedStun } from "../../protocol/stun.ts"
 import { method as methodNumbers, type RequestOptions, type TurnAuth } from "../../protocol/turn.ts"
 import { firstAttempt, nextStep, type TurnAttempt } from "../../protocol/turnAuthentication.ts"
-import { TurnError, type TurnErrorReason, TurnProtocolError, TurnUnreachable } from "../../services/TurnClient.ts"
-import { Udp, type UdpSocket } from "../../services/Udp.ts"
+import { TurnError, type TurnErrorReason, TurnProtocolError } from "../../services/TurnClient.ts"
 import { reasonOf } from "./failures.ts"
 import * as Transactions from "./Transactions.ts"
+import type { Wire } from "./Wire.ts"
 
 export type LinkMethod = "allocate" | "refresh" | "createPermission" | "channelBind"
 
@@ -33,7 +34,7 @@ export interface LinkHandlers {
   readonly onIndication: (message: DecodedStun) => void
   /** A datagram that came or went for nothing: undecodable, an answer that nobody waits for, too long for the path. */
   readonly onStray: () => void
-  /** The kernel could not deliver something that was sent. */
+  /** The kernel could not deliver something that was sent, or the connection is over. */
   readonly onRefused: (code: string) => void
 }
 
@@ -46,22 +47,25 @@ export interface LinkOptions {
 
 export interface Link {
   readonly server: TransportAddress
+  readonly transport: TurnTransport
   readonly request: (request: LinkRequest) => Effect.Effect<DecodedStun, TurnError>
-  /** How many datagrams have come from the server. */
+  /** How many messages have come from the server. */
   readonly heard: () => number
-  /** Sends once and expects nothing; see `UdpSocket.send`. */
-  readonly send: (datagram: Uint8Array, body?: Uint8Array) => void
+  /** Sends once and expects nothing; see `Wire.send`. */
+  readonly send: Wire["send"]
   /** Sends a request once, with the credentials at hand, and expects no answer. */
   readonly notify: (build: LinkRequest["build"]) => void
 }
 
-const failureAt = (server: TransportAddress, method: LinkMethod) => (reason: TurnErrorReason) =>
-  new TurnError({ server: format(server), method, reason })
+/** What went wrong on the way to a server. */
+export const failureAt =
+  (server: TransportAddress, transport: TurnTransport, method: LinkMethod) => (reason: TurnErrorReason) =>
+    new TurnError({ server: format(server), method, reason, transport })
 
 /** Authenticated requests: what one has learned of realm and nonce, the next ones use from the start. */
 const makeRequests = (
   { config, newTransactionId, server }: LinkOptions,
-  socket: UdpSocket,
+  wire: Wire,
   transactions: Transactions.Transactions
 ): Pick<Link, "request" | "notify"> => {
   let auth: TurnAuth | undefined
@@ -81,7 +85,8 @@ const makeRequests = (
     return yield* transactions.exchange({
       transactionId,
       bytes,
-      waits: retransmissionWaits(config, timeoutMillis),
+      // RFC 8489 section 6.2.2: a stream delivers a request, or ends.
+      waits: wire.transport === "udp" ? retransmissionWaits(config, timeoutMillis) : [Math.max(1, timeoutMillis)],
       read: (response) => {
         const step = nextStep(attempt, response)
         return step._tag === "Discard" ? undefined : { response, step }
@@ -90,7 +95,7 @@ const makeRequests = (
   })
 
   const request = Effect.fnUntraced(function* ({ build, method, peer, timeoutMillis }: LinkRequest) {
-    const fail = failureAt(server, method)
+    const fail = failureAt(server, wire.transport, method)
     const deadline = (yield* Clock.currentTimeMillis) + (timeoutMillis ?? Duration.toMillis(config.timeout))
     let attempt = firstAttempt(methodNumbers[method], config.credentials, auth)
     while (true) {
@@ -109,21 +114,16 @@ const makeRequests = (
     }
   })
 
-  return { request, notify: (build) => socket.send(build({ transactionId: newTransactionId(), auth })) }
+  return { request, notify: (build) => wire.write(build({ transactionId: newTransactionId(), auth })) }
 }
 
-/** Opens a socket on a free local port; the scope closes it. */
-export const open = Effect.fnUntraced(function* (
-  options: LinkOptions
-): Effect.fn.Return<Link, TurnError, Udp | Scope.Scope> {
+/** Takes a wire into use. */
+export const make = (options: LinkOptions, wire: Wire): Link => {
   const { handlers, server } = options
-  const socket = yield* Udp.use((udp) => udp.connect(server)).pipe(
-    Effect.mapError(({ code }) => failureAt(server, "allocate")(new TurnUnreachable({ code })))
-  )
-  const transactions = Transactions.make(socket)
+  const transactions = Transactions.make(wire)
 
-  const receiveStun = (datagram: Uint8Array): void => {
-    const decoded = decode(datagram)
+  const receiveStun = (bytes: Uint8Array): void => {
+    const decoded = decode(bytes)
     if (Result.isFailure(decoded)) return handlers.onStray()
     const message = decoded.success
     if (message.class === "indication") return handlers.onIndication(message)
@@ -131,25 +131,28 @@ export const open = Effect.fnUntraced(function* (
   }
 
   let heard = 0
-  socket.onReceive((datagram, from) => {
-    // A response counts only from where the request went to; the socket hands in its own address object for that.
-    if (from !== socket.remote) return handlers.onStray()
-    heard++
-    if (isChannelData(datagram)) handlers.onChannelData(datagram)
-    else receiveStun(datagram)
-  })
-  socket.onError((code) => {
-    // A datagram was too long for the path, which says nothing about the server; no request is that long.
-    if (code === "EMSGSIZE") return handlers.onStray()
-    transactions.refuse(code)
-    handlers.onRefused(code)
+  wire.listen({
+    onMessage: (message) => {
+      heard++
+      if (isChannelData(message)) handlers.onChannelData(message)
+      else receiveStun(message)
+    },
+    onStray: handlers.onStray,
+    onRefused: (code) => {
+      transactions.refuse(code)
+      handlers.onRefused(code)
+    },
+    onClosed: (code) => {
+      transactions.end(code)
+      handlers.onRefused(code)
+    }
   })
 
-  const link: Link = {
-    ...makeRequests(options, socket, transactions),
+  return {
+    ...makeRequests(options, wire, transactions),
     server,
+    transport: wire.transport,
     heard: () => heard,
-    send: (datagram, body) => socket.send(datagram, body)
+    send: wire.send
   }
-  return link
-})
+}

@@ -1,16 +1,20 @@
 /**
  * A TURN server for tests, over any `Udp`: it behaves until a script says otherwise. A script sees each request and may
  * have it dropped, refused, answered with a wrong signature or from elsewhere, or granted another lifetime; the whole
- * server can be stopped and started. Over layers/UdpMemory.ts all of it runs under TestClock.
+ * server can be stopped and started. It listens on TCP as well where there is a `Tcp`. Over layers/UdpMemory.ts and
+ * layers/TcpMemory.ts all of it runs under TestClock.
  */
-import { Clock, Effect, Exit, FiberSet, Redacted, Result, Scope } from "effect"
-import type { TransportAddress } from "../../domain/transportAddress.ts"
+import { Clock, Effect, Exit, FiberSet, Option, Redacted, Result, Scope } from "effect"
+import { format, type TransportAddress } from "../../domain/transportAddress.ts"
+import type { TurnTransport } from "../../domain/turnServer.ts"
 import { isChannelData } from "../../protocol/channelData.ts"
 import { decode, type DecodedStun } from "../../protocol/stun.ts"
 import * as Attribute from "../../protocol/stunAttributes.ts"
 import { type IntegrityKey, longTermKey, verifyIntegrity } from "../../protocol/stunIntegrity.ts"
 import { method } from "../../protocol/turn.ts"
+import { paddingOf, TurnFramer } from "../../protocol/turnFraming.ts"
 import { errorResponse, staleNonceResponse, unauthorizedResponse } from "../../protocol/turnServerMessages.ts"
+import { Tcp, type TcpSocket } from "../../services/Tcp.ts"
 import { Udp, type UdpEndpoint, type UdpError } from "../../services/Udp.ts"
 import { type ServerAllocation, ServerAllocations, transactionName } from "./ServerAllocations.ts"
 
@@ -25,12 +29,15 @@ export interface ScriptedTurnServerOptions {
   readonly lifetimeSecondsMax?: number
   /** Hosts that are refused with 403. */
   readonly deniedHosts?: Iterable<string>
+  /** Whether it hears nothing over UDP, as behind a firewall that drops all of it. */
+  readonly udpBlocked?: boolean
 }
 
 /** One request as it arrived, before anything was made of it. */
 export interface ScriptedRequest {
   readonly atMillis: number
   readonly from: TransportAddress
+  readonly transport: TurnTransport
   readonly method: keyof typeof method | "unknown"
   /** Hexadecimal. */
   readonly transaction: string
@@ -49,7 +56,7 @@ export type Reaction =
   | { readonly _tag: "Grant"; readonly lifetimeSeconds: number }
   /** The usual answer, changed on its way. */
   | { readonly _tag: "Alter"; readonly alter: (answer: Uint8Array) => Uint8Array }
-  /** The usual answer, from another port of the server. */
+  /** The usual answer, from another port of the server; over TCP as usual. */
   | { readonly _tag: "Elsewhere" }
 
 export type Script = (request: ScriptedRequest) => Reaction | undefined
@@ -61,6 +68,10 @@ export interface ScriptedTurnServer {
   readonly allocations: () => ReadonlyArray<ServerAllocation>
   /** Replaces the script; `undefined` from it means the usual answer. */
   readonly script: (script: Script) => void
+  /** The present TCP connections, to be cut or to be written noise on. */
+  readonly connections: () => ReadonlyArray<TcpSocket>
+  /** Changes whether UDP gets through. */
+  readonly blockUdp: (blocked: boolean) => void
   /** Makes the present nonce stale: the next requests get 438. */
   readonly changeNonce: () => void
   /** Ends like a killed process: the port refuses, and allocations and nonces are forgotten. */
@@ -96,6 +107,8 @@ interface Run {
   /** The other port, for answers from elsewhere. */
   readonly other: UdpEndpoint
   readonly allocations: ServerAllocations
+  /** TCP connections by the client's address. */
+  readonly connections: Map<string, TcpSocket>
   readonly nonce: Uint8Array
 }
 
@@ -106,19 +119,23 @@ class Server {
   script: Script = noReaction
   address: TransportAddress
   run: Run | undefined
+  udpBlocked: boolean
   #nonces = 0
   readonly #options: ScriptedTurnServerOptions
   readonly #realm: string
   readonly #key: IntegrityKey
   readonly #now: () => number
+  readonly #tcp: Option.Option<Tcp["Service"]>
 
-  constructor(options: ScriptedTurnServerOptions, now: () => number) {
+  constructor(options: ScriptedTurnServerOptions, now: () => number, tcp: Option.Option<Tcp["Service"]>) {
     const { credentials, realm = "example.org" } = options
     const { password, username } = credentials ?? { username: "user", password: Redacted.make("password") }
     this.#options = options
+    this.udpBlocked = options.udpBlocked === true
     this.#realm = realm
     this.#key = Result.getOrThrow(longTermKey({ username, realm, password }))
     this.#now = now
+    this.#tcp = tcp
     this.address = options.address ?? defaultAddress
   }
 
@@ -145,19 +162,55 @@ class Server {
         lifetimeSecondsMax,
         deniedHosts: new Set(deniedHosts),
         now: this.#now,
-        send: (datagram, to) => endpoint.send(datagram, to)
+        send: (datagram, to) => this.#sendTo(datagram, to)
       })
-      const run: Run = { scope, endpoint, other, allocations, nonce: this.nextNonce() }
+      const connections = new Map<string, TcpSocket>()
+      const run: Run = { scope, endpoint, other, allocations, connections, nonce: this.nextNonce() }
       this.run = run
-      endpoint.onReceive((datagram, from) => {
+      const receive = (datagram: Uint8Array, from: TransportAddress): void => {
         if (isChannelData(datagram)) return allocations.relayChannelData(from, datagram)
         const decoded = decode(datagram)
         if (Result.isFailure(decoded)) return
         const message = decoded.success
         if (message.class === "indication") return allocations.relayIndication(from, message)
         if (message.class === "request") fork(this.#handle(message, from))
+      }
+      endpoint.onReceive((datagram, from) => {
+        if (!this.udpBlocked) receive(datagram, from)
       })
+      yield* this.#listenOnTcp(run, receive, fork)
     })
+  }
+
+  /** Takes connections where there is a `Tcp`; an allocation ends with its connection. */
+  #listenOnTcp(
+    { allocations, connections, endpoint, scope }: Run,
+    receive: (message: Uint8Array, from: TransportAddress) => void,
+    fork: (effect: Effect.Effect<void, never, Udp>) => void
+  ): Effect.Effect<void> {
+    const accept = (socket: TcpSocket): void => {
+      const from = socket.remote
+      const framer = new TurnFramer()
+      connections.set(format(from), socket)
+      socket.onReceive((chunk) => {
+        if (framer.push(chunk, (message) => receive(message, from)) !== undefined) socket.abort("EBADMSG")
+      })
+      socket.onClosed(() => {
+        connections.delete(format(from))
+        const held = allocations.all().find(({ client }) => format(client) === format(from))
+        if (held !== undefined) fork(allocations.release(held))
+      })
+    }
+    if (Option.isNone(this.#tcp)) return Effect.void
+    // A port that is taken on TCP leaves a server of UDP alone.
+    return Effect.ignore(Scope.provide(this.#tcp.value.listen(endpoint.local, accept), scope))
+  }
+
+  /** To a client as it came: ChannelData is padded on a stream. */
+  #sendTo(bytes: Uint8Array, to: TransportAddress): void {
+    const connection = this.run?.connections.get(format(to))
+    if (connection === undefined) this.run?.endpoint.send(bytes, to)
+    else connection.send(bytes, undefined, new Uint8Array(paddingOf(bytes.length)))
   }
 
   stop(): Effect.Effect<void> {
@@ -179,6 +232,7 @@ class Server {
       const request: ScriptedRequest = {
         atMillis: this.#now(),
         from,
+        transport: run.connections.has(format(from)) ? "tcp" : "udp",
         method: methodName(message.method),
         transaction: transactionName(message),
         authenticated: verifyIntegrity(message, this.#key) === "valid",
@@ -189,8 +243,9 @@ class Server {
       const reaction = this.script(request)
       const answer = yield* this.#answer(run, request, reaction)
       if (answer === undefined) return
-      const sender = reaction?._tag === "Elsewhere" ? run.other : run.endpoint
-      sender.send(reaction?._tag === "Alter" ? reaction.alter(answer) : answer, from)
+      const altered = reaction?._tag === "Alter" ? reaction.alter(answer) : answer
+      if (reaction?._tag === "Elsewhere" && request.transport === "udp") run.other.send(altered, from)
+      else this.#sendTo(altered, from)
     })
   }
 
@@ -236,7 +291,7 @@ export const make = Effect.fnUntraced(function* (
   const udp = yield* Udp
   const clock = yield* Clock.Clock
   const runFork = yield* FiberSet.makeRuntime<never, void, never>()
-  const server = new Server(options, () => clock.currentTimeMillisUnsafe())
+  const server = new Server(options, () => clock.currentTimeMillisUnsafe(), yield* Effect.serviceOption(Tcp))
   const start = Effect.suspend(() =>
     server.start((effect) => void runFork(Effect.provideService(effect, Udp, udp)))
   ).pipe(Effect.provideService(Udp, udp))
@@ -248,6 +303,10 @@ export const make = Effect.fnUntraced(function* (
     allocations: () => server.run?.allocations.all() ?? [],
     script: (script) => {
       server.script = script
+    },
+    connections: () => Array.from(server.run?.connections.values() ?? []),
+    blockUdp: (blocked) => {
+      server.udpBlocked = blocked
     },
     changeNonce: () => {
       if (server.run !== undefined) server.run = { ...server.run, nonce: server.nextNonce() }

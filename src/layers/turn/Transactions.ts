@@ -1,12 +1,12 @@
 /**
- * STUN transactions on one connected socket (RFC 8489 section 6.2.1): requests are sent until something answers them,
+ * STUN transactions on one wire (RFC 8489 section 6.2): requests are sent until something answers them, once over TCP,
  * and responses find their request by transaction id. What an answer means is decided by the one who asked. Time runs
  * on `Clock`; a response costs no Effect until its request is settled.
  */
 import { Deferred, Effect, Option } from "effect"
 import type { DecodedStun } from "../../protocol/stun.ts"
 import { TurnTimeout, TurnUnreachable } from "../../services/TurnClient.ts"
-import type { UdpSocket } from "../../services/Udp.ts"
+import type { Wire } from "./Wire.ts"
 
 export interface Transaction<A> {
   readonly transactionId: Uint8Array
@@ -24,25 +24,29 @@ export interface Transactions {
   readonly settle: (response: DecodedStun) => boolean
   /** Tells all waiting requests that the kernel could not deliver. */
   readonly refuse: (code: string) => void
+  /** Fails all waiting requests, and those to come. */
+  readonly end: (code: string) => void
 }
 
 /** A request that waits for its response. */
 interface Pending {
   readonly settle: (response: DecodedStun) => boolean
   readonly refuse: (code: string) => void
+  readonly fail: (code: string) => void
 }
 
 const keyOf = (transactionId: Uint8Array): string => Buffer.from(transactionId).toString("latin1")
 
-export const make = (socket: UdpSocket): Transactions => {
+export const make = ({ write }: Pick<Wire, "write">): Transactions => {
   const waiting = new Map<string, Pending>()
+  let ended: string | undefined
 
   const transmit = Effect.fnUntraced(function* <A extends {}>(
     { bytes, waits }: Transaction<A>,
     reply: Deferred.Deferred<A, TurnUnreachable>
   ) {
     for (const wait of waits) {
-      socket.send(bytes)
+      write(bytes)
       const answer = yield* Effect.timeoutOption(Deferred.await(reply), wait)
       if (Option.isSome(answer)) return answer.value
     }
@@ -50,9 +54,11 @@ export const make = (socket: UdpSocket): Transactions => {
   })
 
   const exchange = Effect.fnUntraced(function* <A extends {}>(transaction: Transaction<A>) {
+    if (ended !== undefined) return yield* new TurnUnreachable({ code: ended })
     const key = keyOf(transaction.transactionId)
     const reply = Deferred.makeUnsafe<A, TurnUnreachable>()
     let refused = false
+    const fail = (code: string): void => void Deferred.doneUnsafe(reply, Effect.fail(new TurnUnreachable({ code })))
     waiting.set(key, {
       settle: (response) => {
         const answer = transaction.read(response)
@@ -60,10 +66,11 @@ export const make = (socket: UdpSocket): Transactions => {
       },
       refuse: (code) => {
         // The first report may concern an earlier datagram, so that this request is sent once more before it fails.
-        if (refused) return void Deferred.doneUnsafe(reply, Effect.fail(new TurnUnreachable({ code })))
+        if (refused) return fail(code)
         refused = true
-        socket.send(transaction.bytes)
-      }
+        write(transaction.bytes)
+      },
+      fail
     })
     return yield* transmit(transaction, reply).pipe(Effect.ensuring(Effect.sync(() => waiting.delete(key))))
   })
@@ -74,6 +81,10 @@ export const make = (socket: UdpSocket): Transactions => {
     refuse: (code) => {
       // A copy: what fails here may ask anew at once.
       for (const pending of Array.from(waiting.values())) pending.refuse(code)
+    },
+    end: (code) => {
+      ended = code
+      for (const pending of Array.from(waiting.values())) pending.fail(code)
     }
   }
 }

@@ -2,10 +2,10 @@
  * Keeps an allocation alive, and replaces it when it is lost: the fiber behind every `TurnAllocation`.
  *
  *   live:  Refresh before expiry and at each keepalive or doubt; renewal of peers; watch for silence
- *   lost:  Allocate on the same socket, then from new ones, with back-off, until the scope closes
+ *   lost:  Allocate on the same socket, then from new ones, UDP before TCP, with back-off, until the scope closes
  *
- * A server that restarts drops ChannelData in silence and answers 400 or 437, or ICMP while it is down: each of these
- * is a doubt, and a Refresh tells.
+ * A server that restarts drops ChannelData in silence and answers 400 or 437, or ICMP while it is down, or its TCP
+ * connections end: each of these is a doubt, and a Refresh tells.
  */
 import { Cause, Clock, Effect, Option, PubSub, Random, Result } from "effect"
 import {
@@ -23,7 +23,8 @@ import {
   refreshRetryMillis,
   shortLives,
   silenceMillis,
-  silencePauseMillis
+  silencePauseMillis,
+  udpSilenceAfterTcpMillis
 } from "../../domain/turnUpkeep.ts"
 import { Metrics, report } from "../../services/Metrics.ts"
 import { type TurnAllocationState, type TurnError, TurnProtocolError } from "../../services/TurnClient.ts"
@@ -109,10 +110,16 @@ const reallocate = Effect.fnUntraced(function* (session: Session, lost: Lost, re
   const { options } = session
   const metrics = yield* Metrics
   const timeoutMillis = Math.min(options.timeoutMillis, reallocationTimeoutMillis)
-  const limited = { ...options, timeoutMillis }
+  const { transport } = lost.relay.link
+  const limited = {
+    ...options,
+    timeoutMillis,
+    ...(transport === "tcp" ? { udpSilenceMillis: udpSilenceAfterTcpMillis } : {})
+  }
   // Without a working resolver the address that was good so far is the best guess.
   const addresses = yield* Effect.orElseSucceed(Allocation.addressesOf(limited), () => [lost.previous.server])
-  if (reuse && Allocation.leadsTo(lost.relay, addresses)) {
+  // A connection is not used again: it is over, or its server hangs; and UDP may get through by now.
+  if (reuse && transport === "udp" && Allocation.leadsTo(lost.relay, addresses)) {
     const again = yield* Effect.result(allocateAgain(session, limited, lost))
     if (Result.isSuccess(again)) return
     if (again.failure.reason._tag !== "TurnMismatch") return yield* again.failure
@@ -133,10 +140,12 @@ const relocate = Effect.fnUntraced(function* (session: Session, lost: Lost, erro
   while (true) {
     const label = labelOf(latest.reason)
     yield* Effect.sleep(reallocationDelayMillis(label, failures, yield* Random.next))
-    // A refused port is that of a server which is down, and it will take the same socket. After silence the socket may
+    // A refused port is that of a server which is down, and it will take the same socket; unless it is up and only its
+    // TCP port is open, where that is an alternative. After silence the socket may
     // be the matter (this host has another address now), or the network was (and the old allocation still lives): in
     // turns.
-    const reuse = failures % 2 === 0 || latest.code === "ECONNREFUSED"
+    const onlyUdp = session.options.transports.length === 1
+    const reuse = failures % 2 === 0 || (onlyUdp && latest.code === "ECONNREFUSED")
     const result = yield* Effect.result(reallocate(session, lost, reuse))
     if (Result.isSuccess(result)) return yield* metrics.inc(turnRelocations, {})
     latest = result.failure

@@ -10,11 +10,10 @@ import { configFlag, dataDirectory, dataDirFlag } from "./dataDir.ts"
 import { pathText } from "./member.ts"
 import { commandFailed, json, print } from "./output.ts"
 import { trafficText } from "./peers.ts"
+import { relayedOn } from "./status.ts"
 
 const relayText = ({ relay }: NetworkStatus): string =>
-  relay === null
-    ? "none"
-    : `${relay.relayedAddress} on ${relay.server}, for ${formatSeconds(relay.expiresInSeconds)} unless refreshed`
+  relay === null ? "none" : `${relayedOn(relay)}, for ${formatSeconds(relay.expiresInSeconds)} unless refreshed`
 
 const candidatesText = ({ candidates }: NetworkStatus): string =>
   candidates.length === 0 ? "none announced" : candidates.map(({ address, kind }) => `${address} (${kind})`).join(", ")

@@ -19,10 +19,15 @@ const duration = (seconds: number): string => {
   return minutes > 0 ? `${minutes} min ${Math.floor(seconds % 60)} s` : `${Math.floor(seconds)} s`
 }
 
+/** A relayed address and how it is reached. */
+export const relayedOn = (
+  relay: Pick<NonNullable<NodeStatus["relay"]>, "relayedAddress" | "server" | "transport">
+): string => `${relay.relayedAddress} on ${relay.server} over ${relay.transport.toUpperCase()}`
+
 const relayText = ({ relay, turnServer }: NodeStatus): string => {
   if (turnServer === null) return "none (no TURN server configured)"
   if (relay === null) return `none yet from ${turnServer} (see the turn part below)`
-  return `${relay.relayedAddress} on ${relay.server}, seen as ${relay.mappedAddress}`
+  return `${relayedOn(relay)}, seen as ${relay.mappedAddress}`
 }
 
 const text = (status: NodeStatus): string => {

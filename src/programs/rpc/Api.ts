@@ -7,6 +7,7 @@ import { Rpc, RpcGroup } from "effect/rpc"
 import { DidFromString } from "../../domain/did.ts"
 import { actors, startupPhases, supervisorStates } from "../../domain/metrics.ts"
 import { PeerAddressFromString } from "../../domain/peerAddress.ts"
+import { turnTransports } from "../../domain/turnServer.ts"
 import { refusals } from "../../protocol/fileTransfer.ts"
 import { SessionError } from "../../services/SessionManager.ts"
 import { FileTransferError } from "../fileTransfer/errors.ts"
@@ -21,6 +22,8 @@ export const ActorStatus = Schema.Struct({
 
 export const RelayStatus = Schema.Struct({
   server: Schema.String,
+  /** How the server is reached; what is relayed is UDP in any case. */
+  transport: Schema.Literals(turnTransports),
   /** `host:port`, with brackets around an IPv6 address. */
   relayedAddress: Schema.String,
   mappedAddress: Schema.String,
@@ -100,7 +103,12 @@ export const NetworkStatus = Schema.Struct({
   listen: Schema.Array(Schema.String),
   candidates: Schema.Array(Schema.Struct({ kind: Schema.Literals(["host", "reflexive"]), address: Schema.String })),
   relay: Schema.NullOr(
-    Schema.Struct({ server: Schema.String, relayedAddress: Schema.String, expiresInSeconds: Schema.Finite })
+    Schema.Struct({
+      server: Schema.String,
+      transport: Schema.Literals(turnTransports),
+      relayedAddress: Schema.String,
+      expiresInSeconds: Schema.Finite
+    })
   ),
   peers: Schema.Array(
     Schema.Struct({ did: Schema.String, path: PathStatus, bytesIn: Schema.Int, bytesOut: Schema.Int })

@@ -26,6 +26,7 @@ const actorOf = ({ lastError, name, restarts, sinceMillis, state }: ActorStatus)
 /** A relay as people and scripts read it; also the shape of `run --json`'s relay event. */
 export const relayOf = (relay: TurnAllocationState) => ({
   server: format(relay.server),
+  transport: relay.transport,
   relayedAddress: format(relay.relayedAddress),
   mappedAddress: format(relay.mappedAddress),
   lifetimeSeconds: relay.lifetimeSeconds,

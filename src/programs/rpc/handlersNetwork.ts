@@ -80,6 +80,7 @@ const networkStatus = Effect.fnUntraced(function* (registry: Registry) {
         ? null
         : {
             server: format(relay.server),
+            transport: relay.transport,
             relayedAddress: format(relay.relayedAddress),
             expiresInSeconds: Math.max(0, relay.expiresAtMillis - now) / 1000
           },

@@ -42,10 +42,12 @@ export const turnConfigOf = ({ values: { network } }: NodeConfig["Service"]): Tu
     TurnConfig.withKeepalive(network.turnKeepalive),
     TurnConfig.withTimeout(network.turnTimeout)
   )
-  const { turnPassword, turnUsername } = network
+  const { turnPassword, turnTransport, turnUsername } = network
+  // Left open here, the address may still say it.
+  const reached = turnTransport === "auto" ? config : config.pipe(TurnConfig.withTransport(turnTransport))
   return turnUsername === undefined || turnPassword === undefined
-    ? config
-    : config.pipe(TurnConfig.withCredentials(turnUsername, turnPassword))
+    ? reached
+    : reached.pipe(TurnConfig.withCredentials(turnUsername, turnPassword))
 }
 
 /** Tells where the node listens, to others as URIs that they can dial. */

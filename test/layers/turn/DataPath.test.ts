@@ -17,13 +17,20 @@ const setUp = () => {
   const permissions = Permissions.make()
   const data = DataPath.make({ channels, permissions, newTransactionId: () => transactionId })
   const sent: Array<Uint8Array> = []
+  /** After so many the link takes no more. */
+  const full = 3
   const heard: Array<string> = []
   data.onReceive((payload, from) => void heard.push(`${text(payload)} from ${from.host}:${from.port}`))
   const link: Link = {
     server: { host: "127.0.0.1", port: 3478 },
+    transport: "udp",
     request: () => Effect.never,
     heard: () => 0,
-    send: (datagram, body = new Uint8Array()) => void sent.push(Buffer.concat([datagram, body])),
+    send: (datagram, body = new Uint8Array()) => {
+      if (sent.length === full) return false
+      sent.push(Buffer.concat([datagram, body]))
+      return true
+    },
     notify: () => {}
   }
   const bind = () => {
@@ -39,6 +46,14 @@ const indication = (from: typeof peer, payload: string) =>
   Result.getOrThrow(decode(dataIndication({ transactionId, peer: from, data: bytes(payload) })))
 
 describe("DataPath", () => {
+  it("counts what the link does not take as dropped, and not as sent", () => {
+    const { bind, data, link, sent } = setUp()
+    bind()
+    const taken = [1, 2, 3, 4, 5].map(() => data.send(link, peer, bytes("abc")))
+    assert.deepStrictEqual(taken, [true, true, true, false, false])
+    assert.deepStrictEqual([sent.length, data.counters.sentPackets, data.counters.droppedPackets], [3, 3, 2])
+  })
+
   it("puts four bytes in front of what goes through a channel", () => {
     const { bind, data, link, sent } = setUp()
     bind()

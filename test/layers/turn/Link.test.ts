@@ -3,10 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import type { TransportAddress } from "../../../src/domain/transportAddress.ts"
 import * as Link from "../../../src/layers/turn/Link.ts"
+import * as Wire from "../../../src/layers/turn/Wire.ts"
 import { decode } from "../../../src/protocol/stun.ts"
 import { allocateRequest } from "../../../src/protocol/turn.ts"
 import { allocateSuccess } from "../../../src/protocol/turnServerMessages.ts"
-import { Udp, UdpError, type UdpReceive, type UdpSocket } from "../../../src/services/Udp.ts"
+import type { UdpReceive, UdpSocket } from "../../../src/services/Udp.ts"
 import { config } from "./world.ts"
 
 const server = { host: "127.0.0.1", port: 3478 }
@@ -15,7 +16,7 @@ const address = { host: "10.0.0.1", port: 1 }
 const nobody: UdpReceive = () => {}
 const silent = (_code: string): void => {}
 
-const openLink = Effect.gen(function* () {
+const openLink = Effect.sync(() => {
   let receive = nobody
   const sent: Array<Uint8Array> = []
   const counts = { strays: 0, channelData: 0, refusals: 0 }
@@ -31,18 +32,20 @@ const openLink = Effect.gen(function* () {
       report = next
     }
   }
-  const fail = Effect.fail(new UdpError({ operation: "open", target: "", code: "EINVAL" }))
-  const link = yield* Link.open({
-    config,
-    server,
-    newTransactionId: () => new Uint8Array(12),
-    handlers: {
-      onChannelData: () => void counts.channelData++,
-      onIndication: () => {},
-      onStray: () => void counts.strays++,
-      onRefused: () => void counts.refusals++
-    }
-  }).pipe(Effect.provideService(Udp, { connect: () => Effect.succeed(socket), bind: () => fail, resolve: () => fail }))
+  const link = Link.make(
+    {
+      config,
+      server,
+      newTransactionId: () => new Uint8Array(12),
+      handlers: {
+        onChannelData: () => void counts.channelData++,
+        onIndication: () => {},
+        onStray: () => void counts.strays++,
+        onRefused: () => void counts.refusals++
+      }
+    },
+    Wire.ofUdp(socket)
+  )
   return {
     counts,
     link,

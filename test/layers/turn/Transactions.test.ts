@@ -4,7 +4,6 @@ import { TestClock } from "effect/testing"
 import * as TurnConfig from "../../../src/domain/turnConfig.ts"
 import * as Transactions from "../../../src/layers/turn/Transactions.ts"
 import { TurnUnreachable } from "../../../src/services/TurnClient.ts"
-import type { UdpSocket } from "../../../src/services/Udp.ts"
 import { allocate, config, failure, inWorld, momentsOf, startServer, timed } from "./world.ts"
 
 /** Loses the first so many datagrams to the server. */
@@ -114,15 +113,7 @@ describe("Transactions", () => {
   it.effect("takes one refusal for that of an earlier datagram: sends again at once, and fails at the second", () =>
     Effect.gen(function* () {
       const sent: Array<Uint8Array> = []
-      const address = { host: "127.0.0.1", port: 1 }
-      const socket: UdpSocket = {
-        local: address,
-        remote: address,
-        send: (datagram) => void sent.push(datagram),
-        onReceive: () => {},
-        onError: () => {}
-      }
-      const transactions = Transactions.make(socket)
+      const transactions = Transactions.make({ write: (bytes) => void sent.push(bytes) })
       const asking = yield* Effect.forkChild(
         Effect.flip(
           transactions.exchange({

@@ -6,10 +6,13 @@ import { turnAllocationFailures, type TurnFailureReason } from "../../../src/dom
 import * as TurnConfig from "../../../src/domain/turnConfig.ts"
 import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
 import * as ScriptedTurnServer from "../../../src/layers/turn/ScriptedTurnServer.ts"
+import * as TcpMemory from "../../../src/layers/TcpMemory.ts"
 import * as TurnUdp from "../../../src/layers/TurnUdp.ts"
+import * as TurnUdpTcp from "../../../src/layers/TurnUdpTcp.ts"
 import * as UdpMemory from "../../../src/layers/UdpMemory.ts"
 import { Metrics } from "../../../src/services/Metrics.ts"
 import { type TurnAllocation, TurnClient, type TurnEvent } from "../../../src/services/TurnClient.ts"
+import type { Tcp } from "../../../src/services/Tcp.ts"
 import type { Udp } from "../../../src/services/Udp.ts"
 
 export const config = TurnConfig.make({ host: "127.0.0.1", port: 3478 }).pipe(
@@ -25,16 +28,28 @@ export const layerOf = (options: UdpMemory.UdpMemoryOptions = {}): Layer.Layer<T
     Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
   )
 
+/** The same with TCP beside UDP. */
+export const layerWithTcp = (options: TcpMemory.TcpMemoryOptions = {}): Layer.Layer<TurnClient | Udp | Tcp> =>
+  TurnUdpTcp.layer.pipe(
+    Layer.provideMerge(Layer.merge(UdpMemory.layer(), TcpMemory.layer(options))),
+    Layer.provideMerge(MetricsMemory.layer),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
+  )
+
 /** Runs a test in a world of its own; what it opened ends before the network does, in the time that it takes. */
-export const inWorld =
-  (options: UdpMemory.UdpMemoryOptions = {}) =>
-  <A, E>(effect: Effect.Effect<A, E, TurnClient | Udp | Scope.Scope>): Effect.Effect<A, E> =>
+const within =
+  <R>(layer: () => Layer.Layer<R>) =>
+  <A, E>(effect: Effect.Effect<A, E, R | Scope.Scope>): Effect.Effect<A, E> =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const exit = yield* Effect.exit(Scope.provide(effect, scope))
       yield* timed(Scope.close(scope, exit), "100 millis")
       return yield* exit
-    }).pipe(Effect.provide(layerOf(options)))
+    }).pipe(Effect.provide(layer()))
+
+export const inWorld = (options: UdpMemory.UdpMemoryOptions = {}) => within(() => layerOf(options))
+
+export const inWorldWithTcp = (options: TcpMemory.TcpMemoryOptions = {}) => within(() => layerWithTcp(options))
 
 export const startServer = (options: ScriptedTurnServer.ScriptedTurnServerOptions = {}) =>
   ScriptedTurnServer.make(options)
