@@ -5,6 +5,7 @@
  */
 import { Clock, Deferred, Effect, Result, Schema } from "effect"
 import type { Did } from "../../domain/did.ts"
+import { nextStamp } from "../../domain/gossipReplay.ts"
 import {
   type LinkOffer,
   type LinkOfferContent,
@@ -133,6 +134,7 @@ export const make = ({ bootstrapPeers, identity, metrics, self, table }: Signall
   const routes = new Routes()
   let handler: OnOffer | undefined
   let working = 0
+  let lastStamp = Number.NEGATIVE_INFINITY
 
   /** Runs something of which only so much goes on at a time; the caller has looked whether there is room. */
   const counted = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> => {
@@ -144,7 +146,9 @@ export const make = ({ bootstrapPeers, identity, metrics, self, table }: Signall
   }
 
   const sealedOffer = Effect.fnUntraced(function* (content: LinkOfferContent) {
-    const timestamp = Math.floor(yield* Clock.currentTimeMillis)
+    // No two of this node are alike, or the second of a millisecond would be taken for a copy of the first.
+    const timestamp = nextStamp(lastStamp, yield* Clock.currentTimeMillis)
+    lastStamp = timestamp
     const unsigned: UnsignedLinkOffer = { ...content, version: 1, from: self, timestamp }
     const signature = yield* identity.sign(linkOfferTag, signedBytes(unsigned))
     const sealed = yield* identity.seal(content.to, linkOfferTag, encodeLinkOffer({ ...unsigned, signature }))

@@ -205,6 +205,20 @@ describe("a link offer", () => {
     })
   )
 
+  it.effect("is another one than that of the same millisecond, of which the newer holds", () =>
+    Effect.gen(function* () {
+      const { a, b } = yield* world([[1, 2]], 2)
+      const now = yield* Clock.currentTimeMillis
+      const both = [contentTo(2, { kind: "update" }), contentTo(2, { kind: "update", candidates: [] })]
+      const sends = both.map((content) => Effect.exit(a.signalling.send(content)))
+      yield* passing(Effect.all(sends, { concurrency: "unbounded" }))
+      assert.strictEqual(yield* b.counted("received", "duplicate"), 0)
+      const last = b.offers.at(-1)
+      assert.strictEqual(last?.timestamp, now + 1)
+      assert.deepStrictEqual(last?.candidates, [])
+    })
+  )
+
   it.effect("is handed on once when several neighbours bring it", () =>
     Effect.gen(function* () {
       const { a, b } = yield* world(
