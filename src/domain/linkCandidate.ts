@@ -16,22 +16,25 @@ const literalHost = Schema.String.check(
   Schema.makeFilter<string>((host) => canonical(host) === host || "the host is no IP literal in its canonical spelling")
 )
 
+/** From the nearest to the farthest. */
+export const linkCandidateKinds = ["host", "peerReflexive", "serverReflexive", "relayed"] as const
+
 /**
  * `host`: of an interface; `serverReflexive`: as a server saw it; `peerReflexive`: as a peer saw it in a check;
  * `relayed`: of an allocation on a TURN server. Plain data, which JSON can carry.
  */
 export const LinkCandidate = Schema.Struct({
-  kind: Schema.Literals(["host", "serverReflexive", "peerReflexive", "relayed"]),
+  kind: Schema.Literals(linkCandidateKinds),
   address: Schema.Struct({ host: literalHost, port })
 })
 export type LinkCandidate = typeof LinkCandidate.Type
 export type LinkCandidateKind = LinkCandidate["kind"]
 
+const isNearer = (a: LinkCandidateKind, b: LinkCandidateKind): boolean =>
+  linkCandidateKinds.indexOf(a) < linkCandidateKinds.indexOf(b)
+
 /** All candidates of a member, in its order of preference. */
 export const LinkCandidates = Schema.Array(LinkCandidate).check(Schema.isMaxLength(linkCandidatesMax))
-
-/** From the nearest to the farthest. */
-const kinds: ReadonlyArray<LinkCandidateKind> = ["host", "peerReflexive", "serverReflexive", "relayed"]
 
 /**
  * Each address once, in its one spelling, as the nearest kind it was named as (what a server saw and an interface has
@@ -47,7 +50,7 @@ export const distinctCandidates = (candidates: Iterable<LinkCandidate>): Readonl
     const key = format(candidate.address)
     const present = found.get(key)
     if (present === undefined && found.size === linkCandidatesMax) continue
-    if (present === undefined || kinds.indexOf(kind) < kinds.indexOf(present.kind)) found.set(key, candidate)
+    if (present === undefined || isNearer(kind, present.kind)) found.set(key, candidate)
   }
   return [...found.values()]
 }

@@ -3,6 +3,7 @@
  * a path is, which of two is better, and in which order new ones are checked. One component and one local candidate per
  * base, so a path is named by base and remote address alone (RFC 8445 section 6.1.2 pairs more).
  */
+import { scopeOf } from "./addressScope.ts"
 import type { LinkCandidateKind } from "./linkCandidate.ts"
 import { format, type TransportAddress } from "./transportAddress.ts"
 
@@ -102,13 +103,23 @@ const typePreferences: Readonly<Record<LinkCandidateKind, number>> = {
 }
 
 /**
- * The order in which new paths are checked: the lower of the two type preferences (the leading term of RFC 8445
- * section 6.1.2.3), then the peer's own order. The higher goes first.
+ * Through a relay the surest comes first: from our socket to the peer's allocation; from ours to where the internet
+ * reaches the peer; from one allocation to the other. An address inside a network is rarely within reach of a relay.
  */
-export const pairPriority = (base: LinkBase, remoteKind: LinkCandidateKind, index: number): number => {
-  const lower = Math.min(base === "relay" ? 0 : typePreferences.host, typePreferences[remoteKind])
-  const both = base === "relay" && remoteKind === "relayed" ? 0 : 1
-  return (lower * 2 + both) * 0x1_0000 + (0xffff - Math.min(index, 0xffff))
+const relayedPreference = (base: LinkBase, remoteKind: LinkCandidateKind, host: string): number => {
+  if (base === "udp") return 3
+  if (remoteKind === "relayed") return 1
+  return scopeOf(host) === "public" ? 2 : 0
+}
+
+/**
+ * The order in which new paths are checked, the highest first: without a relay by the type preference of the candidate
+ * (RFC 8445 section 6.1.2.3; ours is a host candidate, which never is the lower one), then in the peer's own order.
+ */
+export const pairPriority = (base: LinkBase, remoteKind: LinkCandidateKind, host: string, index: number): number => {
+  const isRelayed = relaysOf(base, remoteKind) > 0
+  const preference = isRelayed ? relayedPreference(base, remoteKind, host) : typePreferences[remoteKind]
+  return preference * 0x1_0000 + (0xffff - Math.min(index, 0xffff))
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type LinkPath,
   type LinkPathKind,
   type LinkPathStatus,
+  pairPriority,
   pathKey,
   rankOf,
   relaysOf
@@ -36,8 +37,8 @@ export class PathState {
   readonly #timings: LinkTimings
   readonly #random: () => number
   remoteKind: LinkCandidateKind
-  /** Its place among the peer's candidates. */
-  index: number
+  /** Its turn among new paths, the highest first. */
+  priority: number
   /** Whether the peer's latest candidates name it. */
   listed: boolean
   kind: LinkPathKind
@@ -80,7 +81,7 @@ export class PathState {
     this.base = base
     this.remote = remote
     this.remoteKind = remoteKind
-    this.index = 0
+    this.priority = pairPriority(base, remoteKind, remote.host, 0)
     this.listed = false
     this.kind = kindOf(base, remoteKind, undefined, new Set())
     this.retryAt = now
@@ -99,6 +100,13 @@ export class PathState {
 
   get rttMs(): number | undefined {
     return this.#smoothed
+  }
+
+  /** Takes in what the peer's candidates say of it. */
+  list(remoteKind: LinkCandidateKind, index: number): void {
+    this.remoteKind = remoteKind
+    this.priority = pairPriority(this.base, remoteKind, this.remote.host, index)
+    this.listed = true
   }
 
   classify(ownHosts: ReadonlySet<string>): void {

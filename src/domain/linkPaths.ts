@@ -108,9 +108,7 @@ export class LinkPaths {
       for (const base of ["udp", "relay"] as const) {
         if (!this.#canReach(base, address)) continue
         const path = this.get(base, address) ?? this.#create(base, address, kind, now)
-        path.remoteKind = kind
-        path.index = index
-        path.listed = true
+        path.list(kind, index)
       }
     }
   }

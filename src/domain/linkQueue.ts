@@ -3,7 +3,6 @@
  * link with many candidates is no burst. The active path goes first, then what a request made urgent, then paths with
  * consent, then new paths by priority with every third one relayed, then repetitions, the longest due first.
  */
-import { pairPriority } from "./linkPath.ts"
 import type { PathState } from "./linkPathState.ts"
 import type { LinkTimings } from "./linkTimings.ts"
 
@@ -19,8 +18,6 @@ const turnOf = (path: PathState, active: PathState | undefined): number => {
   if (path.consent !== undefined) return 2
   return path.everSent ? 4 : 3
 }
-
-const priorityOf = (path: PathState): number => pairPriority(path.base, path.remoteKind, path.index)
 
 export class LinkQueue {
   readonly #paceMillis: number
@@ -63,12 +60,12 @@ export class LinkQueue {
 
 const highestPriority = (paths: ReadonlyArray<PathState>): PathState | undefined =>
   paths.reduce<PathState | undefined>(
-    (best, path) => (best === undefined || priorityOf(path) > priorityOf(best) ? path : best),
+    (best, path) => (best === undefined || path.priority > best.priority ? path : best),
     undefined
   )
 
 const longestDue = (waiting: ReadonlyArray<{ readonly path: PathState; readonly at: number }>): PathState | undefined =>
   waiting.reduce<{ readonly path: PathState; readonly at: number } | undefined>((first, one) => {
     if (first === undefined || one.at < first.at) return one
-    return one.at === first.at && priorityOf(one.path) > priorityOf(first.path) ? one : first
+    return one.at === first.at && one.path.priority > first.path.priority ? one : first
   }, undefined)?.path
