@@ -39,6 +39,8 @@ const offersMax = 2
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
 const sessionMillisMax = 15_000
+/** How long the last packets of a session, its goodbye among them, have to get through a link that closes. */
+const lingerMillis = 250
 /** How often the member is told anew where this node is while no way is left. */
 const lostUpdateMillis = 3000
 
@@ -78,6 +80,10 @@ const newSecret = (): LinkSecret => {
 const secretOf = ({ password, ufrag }: Pick<LinkOffer, "ufrag" | "password">): LinkSecret | undefined =>
   Result.getOrUndefined(Result.map(shortTermKey(Redacted.make(password)), (key) => ({ ufrag, password, key })))
 
+/** A socket that is bound to one address is reached there only. */
+const isBound = (bound: string | false, host: string): boolean =>
+  bound !== false && (scopeOf(bound) === "unusable" || bound === host)
+
 const idText = (id: Uint8Array): string => Buffer.from(id).toString("base64url")
 
 /** Opens the link socket; links are made until the scope closes. */
@@ -89,7 +95,8 @@ export const make = Effect.fnUntraced(function* (
   const metrics = yield* Metrics
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
-  const scope = yield* Effect.scope
+  // Of its own, so that links outlive what is said over them when the node stops.
+  const scope = yield* Scope.fork(yield* Effect.scope)
   const now = () => clock.currentTimeMillisUnsafe()
   const socket = yield* LinkSocket.open(options).pipe(
     Effect.provideService(Udp, udp),
@@ -102,9 +109,6 @@ export const make = Effect.fnUntraced(function* (
   const packets = new LinkSwitch({ socket, relay, responder, now, randomBytes: (length) => randomBytes(length) })
   const links = new Map<string, Link>()
   const scopes: ReadonlyArray<AddressScope> = options.scopes
-  /** Bound to one address, the socket is reached there only. */
-  const isBound = (bound: string | false, host: string): boolean =>
-    bound !== false && (scopeOf(bound) === "unusable" || bound === host)
   const hosts = () => ownHosts(scopes).filter((host) => isBound(host.includes(":") ? options.udp6 : options.udp4, host))
 
   /** Every bootstrap peer tells by its link socket where it sees this node. */
@@ -159,6 +163,24 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
+  /** What closes now, until it has. */
+  let closing = 0
+  const lingering = Effect.suspend(() => {
+    closing++
+    return Effect.ensuring(
+      Effect.sleep(lingerMillis),
+      Effect.sync(() => void closing--)
+    )
+  })
+
+  /** Gives back everything that the link has. */
+  const end = (link: Link): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (link.loopback !== undefined) wire.remove(link.loopback.port)
+      link.releasePermits()
+      return Scope.close(link.scope, Exit.void)
+    })
+
   const close = (link: Link, error: LinkFailed): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (link.state === "closed") return Effect.void
@@ -166,12 +188,10 @@ export const make = Effect.fnUntraced(function* (
       link.state = "closed"
       if (links.get(link.did.text) === link) links.delete(link.did.text)
       packets.remove(link)
-      if (link.loopback !== undefined) wire.remove(link.loopback.port)
-      link.releasePermits()
       Deferred.doneUnsafe(link.answered, Effect.fail(error))
       Deferred.doneUnsafe(link.found, Effect.fail(error))
       Deferred.doneUnsafe(link.up, Effect.fail(error))
-      table.run(Scope.close(link.scope, Exit.void))
+      table.run(Effect.andThen(wasUp ? lingering : Effect.void, end(link)))
       return wasUp ? Effect.void : metrics.inc(Metric.linkAttemptFailures, { reason: error.reason })
     })
 
@@ -351,9 +371,7 @@ export const make = Effect.fnUntraced(function* (
       before.state = "closed"
       links.delete(did.text)
       packets.remove(before)
-      if (before.loopback !== undefined) wire.remove(before.loopback.port)
-      before.releasePermits()
-      yield* Scope.close(before.scope, Exit.void)
+      yield* end(before)
     }
     const link = yield* begin(did, from.linkId, false, up)
     link.state = "connecting"
@@ -419,10 +437,13 @@ export const make = Effect.fnUntraced(function* (
 
   signalling.onOffer((from, message) => onMessage(from, message).pipe(reportAndIgnore("network")))
   yield* Effect.addFinalizer(() =>
-    Effect.forEach(
-      [...links.values()],
-      (link) => close(link, new LinkFailed({ reason: "closed", detail: "the node stops" })),
-      { discard: true }
+    Effect.andThen(
+      Effect.forEach(
+        [...links.values()],
+        (link) => close(link, new LinkFailed({ reason: "closed", detail: "the node stops" })),
+        { discard: true }
+      ),
+      Effect.suspend(() => (closing > 0 ? Effect.sleep(lingerMillis) : Effect.void))
     )
   )
   const all = () => [...links.values()]

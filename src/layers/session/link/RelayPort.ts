@@ -72,8 +72,8 @@ export const make = Effect.fnUntraced(function* (
   const held = new Map<string, number>()
   const total = new RelayMeter(limits.totalBytesPerSecond)
   let allocation: TurnAllocation | undefined
-  let receive: RelayReceive = () => {}
-  let changed = (): void => {}
+  let receive: RelayReceive | undefined
+  let changed: (() => void) | undefined
 
   const state = () => allocation?.state()
 
@@ -86,15 +86,15 @@ export const make = Effect.fnUntraced(function* (
   const use = (next: TurnAllocation | undefined) =>
     Effect.gen(function* () {
       allocation = next
-      if (next === undefined) return changed()
-      next.onReceive((payload, from) => receive(payload, from))
+      if (next === undefined) return changed?.()
+      next.onReceive((payload, from) => receive?.(payload, from))
       for (const host of held.keys()) ask(next, host)
-      changed()
+      changed?.()
       yield* Stream.runForEach(next.events, () =>
         Effect.sync(() => {
           // What was not reachable before, or came while there was no allocation, is asked for now.
           for (const host of held.keys()) ask(next, host)
-          changed()
+          changed?.()
         })
       )
     })
