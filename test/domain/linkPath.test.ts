@@ -16,7 +16,7 @@ const own = new Set(["10.0.0.1"])
 const rank = (base: LinkBase, kind: LinkCandidateKind, mapped: string): number =>
   rankOf({ kind: kindOf(base, kind, mapped, own), relays: relaysOf(base, kind) })
 
-const inOrder = (priorities: ReadonlyArray<number>): void =>
+const assertInOrder = (priorities: ReadonlyArray<number>): void =>
   assert.deepStrictEqual(
     priorities,
     priorities.toSorted((a, b) => b - a)
@@ -52,13 +52,13 @@ describe("a path", () => {
   })
 
   it("is checked the sooner the likelier it is good", () => {
-    inOrder([
+    assertInOrder([
       pairPriority("udp", "host", "10.0.0.2", 0),
       pairPriority("udp", "host", "10.0.0.3", 1),
       pairPriority("udp", "peerReflexive", "203.0.113.1", 0),
       pairPriority("udp", "serverReflexive", "203.0.113.1", 0)
     ])
-    inOrder([
+    assertInOrder([
       pairPriority("udp", "relayed", "192.0.2.1", 31),
       pairPriority("relay", "serverReflexive", "203.0.113.1", 5),
       pairPriority("relay", "relayed", "192.0.2.1", 31),
