@@ -4,6 +4,7 @@
  */
 export * as GossipMemory from "./layers/GossipMemory.ts"
 export * as IdentityMemory from "./layers/IdentityMemory.ts"
+export * as LinksMemory from "./layers/LinksMemory.ts"
 export * as MetricsMemory from "./layers/MetricsMemory.ts"
 export * as PeerBookMemory from "./layers/PeerBookMemory.ts"
 export * as SessionMemory from "./layers/SessionMemory.ts"

@@ -9,8 +9,15 @@ import { type AddressScope, addressScopes, scopeOf } from "./addressScope.ts"
 import { equals, family, type TransportAddress } from "./transportAddress.ts"
 
 /** How a mapping or a filter depends on the other end (RFC 4787). `dependent`: on its address, perhaps on its port. */
-export type NatDependence = "endpointIndependent" | "addressDependent" | "addressAndPortDependent" | "dependent"
-export type NatConfidence = "measured" | "inferred" | "unknown"
+export const natDependences = [
+  "endpointIndependent",
+  "addressDependent",
+  "addressAndPortDependent",
+  "dependent"
+] as const
+export type NatDependence = (typeof natDependences)[number]
+export const natConfidences = ["measured", "inferred", "unknown"] as const
+export type NatConfidence = (typeof natConfidences)[number]
 
 export interface NatFinding {
   readonly behaviour: NatDependence | "unknown"

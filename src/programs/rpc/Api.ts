@@ -5,7 +5,9 @@
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { DidFromString } from "../../domain/did.ts"
+import { linkCandidateKinds } from "../../domain/linkCandidate.ts"
 import { actors, startupPhases, supervisorStates } from "../../domain/metrics.ts"
+import { natConfidences, natDependences, natKinds } from "../../domain/natBehaviour.ts"
 import { PeerAddressFromString } from "../../domain/peerAddress.ts"
 import { turnTransports } from "../../domain/turnServer.ts"
 import { refusals } from "../../protocol/fileTransfer.ts"
@@ -97,6 +99,65 @@ export const PeersStatus = Schema.Struct({
 })
 export type PeersStatus = typeof PeersStatus.Type
 
+const NatFindingStatus = Schema.Struct({
+  behaviour: Schema.Literals([...natDependences, "unknown"]),
+  confidence: Schema.Literals(natConfidences)
+})
+
+const LinkPathStatus = Schema.Struct({
+  /** Where this node's packets leave: its link socket, or its TURN allocation. */
+  base: Schema.Literals(["udp", "relay"]),
+  remote: Schema.String,
+  remoteKind: Schema.Literals(linkCandidateKinds),
+  kind: Schema.Literals(["direct", "reflexive", "relayed"]),
+  /** TURN allocations on the way. */
+  relays: Schema.Literals([0, 1, 2]),
+  state: Schema.Literals(["waiting", "checking", "valid", "failed"]),
+  active: Schema.Boolean,
+  nominated: Schema.Boolean,
+  rttMs: Schema.NullOr(Schema.Finite),
+  /** Time since the member last answered a check there; null without consent. */
+  consentAgeMs: Schema.NullOr(Schema.Finite)
+})
+export type LinkPathStatus = typeof LinkPathStatus.Type
+
+const LinkStatus = Schema.Struct({
+  did: Schema.String,
+  state: Schema.Literals(["making", "up", "lost"]),
+  controlling: Schema.Boolean,
+  ageSeconds: Schema.Finite,
+  switches: Schema.Int,
+  consentLosses: Schema.Int,
+  relayBytesSent: Schema.Int,
+  relayBytesReceived: Schema.Int,
+  paths: Schema.Array(LinkPathStatus)
+})
+export type LinkStatus = typeof LinkStatus.Type
+
+/** How the node gets through NATs. */
+const LinksReport = Schema.Struct({
+  /** The UDP port of the link socket. */
+  port: Schema.Int,
+  families: Schema.Struct({ udp4: Schema.Boolean, udp6: Schema.Boolean }),
+  nat: Schema.Struct({
+    kind: Schema.Literals(natKinds),
+    sentence: Schema.String,
+    mapping: NatFindingStatus,
+    filtering: NatFindingStatus
+  }),
+  /** Whoever was asked where this node is seen; `problem` where no answer came. */
+  servers: Schema.Array(
+    Schema.Struct({
+      server: Schema.String,
+      mapped: Schema.NullOr(Schema.String),
+      rttMs: Schema.NullOr(Schema.Finite),
+      problem: Schema.NullOr(Schema.String)
+    })
+  ),
+  links: Schema.Array(LinkStatus)
+})
+export type LinksReport = typeof LinksReport.Type
+
 /** Everything `icn-node network status` shows. Addresses are `host:port`, with brackets around IPv6. */
 export const NetworkStatus = Schema.Struct({
   did: Schema.String,
@@ -110,6 +171,8 @@ export const NetworkStatus = Schema.Struct({
       expiresInSeconds: Schema.Finite
     })
   ),
+  /** Null for a node that makes no links. */
+  links: Schema.NullOr(LinksReport),
   peers: Schema.Array(
     Schema.Struct({ did: Schema.String, path: PathStatus, bytesIn: Schema.Int, bytesOut: Schema.Int })
   )

@@ -7,6 +7,7 @@ import { Rpc } from "effect/rpc"
 import type { Did } from "../../domain/did.ts"
 import * as PeerAddress from "../../domain/peerAddress.ts"
 import { format } from "../../domain/transportAddress.ts"
+import { Links, type LinksStatus, type LinkStatus } from "../../services/Links.ts"
 import { PeerBook } from "../../services/PeerBook.ts"
 import {
   type Session,
@@ -16,7 +17,7 @@ import {
   type SessionPath
 } from "../../services/SessionManager.ts"
 import type { Registry } from "../supervisor/registry.ts"
-import type { NetworkStatus, PathStatus, PeersStatus, SessionStatus } from "./Api.ts"
+import type { LinksReport, NetworkStatus, PathStatus, PeersStatus, SessionStatus } from "./Api.ts"
 import { isoTime } from "./isoTime.ts"
 
 /** Members that are listed, the last seen first; with four addresses each about 150 KB. */
@@ -66,6 +67,34 @@ const peers = Effect.gen(function* () {
   return status
 })
 
+const linkOf = ({ did, paths, startedAtMillis, ...link }: LinkStatus, nowMillis: number) => ({
+  ...link,
+  did: did.text,
+  ageSeconds: Math.max(0, nowMillis - startedAtMillis) / 1000,
+  paths: paths.map(({ consentAgeMs = null, remote, rttMs = null, ...path }) => ({
+    ...path,
+    remote: format(remote),
+    rttMs,
+    consentAgeMs
+  }))
+})
+
+/** Without a link socket there are no links, and there never were. */
+const linksOf = ({ links, port, servers, ...status }: LinksStatus, nowMillis: number): LinksReport | null =>
+  port === 0
+    ? null
+    : {
+        ...status,
+        port,
+        servers: servers.map(({ mapped, problem = null, rttMs = null, server }) => ({
+          server,
+          mapped: mapped === undefined ? null : format(mapped),
+          rttMs,
+          problem
+        })),
+        links: links.map((link) => linkOf(link, nowMillis))
+      }
+
 const networkStatus = Effect.fnUntraced(function* (registry: Registry) {
   const manager = yield* SessionManager
   const now = yield* Clock.currentTimeMillis
@@ -84,6 +113,7 @@ const networkStatus = Effect.fnUntraced(function* (registry: Registry) {
             relayedAddress: format(relay.relayedAddress),
             expiresInSeconds: Math.max(0, relay.expiresAtMillis - now) / 1000
           },
+    links: linksOf(yield* Links.use(({ status }) => status), now),
     peers: (yield* manager.sessions).map((session) => ({
       did: session.did.text,
       path: pathOf(session.path, now),
@@ -118,7 +148,7 @@ const ping = Effect.fnUntraced(function* (did: Did) {
 
 /** What `NodeRpcs` answers about sessions, for the node whose services are given. */
 export const networkHandlers = Effect.fnUntraced(function* (registry: Registry) {
-  const context = yield* Effect.context<SessionManager | PeerBook>()
+  const context = yield* Effect.context<SessionManager | PeerBook | Links>()
   return {
     Peers: () => peers.pipe(Effect.provideContext(context)),
     NetworkStatus: () => networkStatus(registry).pipe(Effect.provideContext(context)),

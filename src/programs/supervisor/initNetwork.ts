@@ -10,6 +10,7 @@ import { format } from "../../domain/turnServer.ts"
 import type { DataDirectory } from "../../services/DataDirectory.ts"
 import type { Gossip } from "../../services/Gossip.ts"
 import type { Identity } from "../../services/Identity.ts"
+import type { Links } from "../../services/Links.ts"
 import { NodeConfig } from "../../services/NodeConfig.ts"
 import type { PeerBook } from "../../services/PeerBook.ts"
 import { type SessionListenFailed, SessionManager } from "../../services/SessionManager.ts"
@@ -24,7 +25,7 @@ import type { Actors } from "./actors.ts"
 import type { Registry } from "./registry.ts"
 
 /** What the node has with other members. */
-export type Network = SessionManager | PeerBook | Gossip
+export type Network = SessionManager | PeerBook | Gossip | Links
 
 /** The layers of this phase. */
 export interface NetworkParts {

@@ -180,7 +180,7 @@ describe("icn-node peers and network status", () => {
       const [a, b] = yield* localNodes
       yield* run("dial", [...at(a), b.uri])
       const status = only(yield* run("network", ["status", ...at(a), "--json"]))
-      assert.deepStrictEqual(Object.keys(status), ["did", "listen", "candidates", "relay", "peers"])
+      assert.deepStrictEqual(Object.keys(status), ["did", "listen", "candidates", "relay", "links", "peers"])
       assert.deepStrictEqual(
         [status["did"], status["listen"], status["candidates"], status["relay"]],
         [a.did.text, [where(a)], [{ kind: "host", address: where(a) }], null]

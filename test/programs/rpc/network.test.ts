@@ -2,11 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { natBehaviour } from "../../../src/domain/natBehaviour.ts"
+import * as SessionMemory from "../../../src/layers/SessionMemory.ts"
 import type { ReceiveEvent, SendEvent } from "../../../src/programs/rpc/Api.ts"
 import { type Client, withNode, workWithNode } from "../../../src/programs/rpc/client.ts"
 import { didNumber } from "../../fixtures/dids.ts"
 import { content, fileIn, namesIn, sha256 } from "../../fixtures/fileTransferNodes.ts"
-import { localNodes } from "../../fixtures/localNodes.ts"
+import { localNode, localNodes } from "../../fixtures/localNodes.ts"
 import { temporaryDirectory } from "../../fixtures/temporaryDirectory.ts"
 
 /** Serves files over the local socket in the background; `ready` completes once members can send. */
@@ -58,6 +60,66 @@ describe("the local socket, about the network", () => {
         peers.map(({ did }) => did),
         [a.did.text]
       )
+    })
+  )
+
+  it.live("tells the NAT, the mapped addresses and every way of every link", () =>
+    Effect.gen(function* () {
+      const network = yield* SessionMemory.makeNetwork()
+      const did = didNumber(8)
+      const server = { host: "192.0.2.1", port: 3478 }
+      const mapped = { host: "198.51.100.7", port: 40_001 }
+      const way = {
+        remoteKind: "peerReflexive",
+        relays: 0,
+        state: "valid",
+        nominated: true,
+        kind: "reflexive"
+      } as const
+      const node = yield* localNode(network, {
+        port: 7778,
+        families: { udp4: true, udp6: false },
+        nat: natBehaviour({ observations: [{ server, mapped }], isSilent: false, ownHosts: [] }),
+        servers: [
+          { server: "192.0.2.1:3478", mapped, rttMs: 1.5, problem: undefined },
+          { server: "192.0.2.2:3478", mapped: undefined, rttMs: undefined, problem: "timeout" }
+        ],
+        links: [
+          {
+            did,
+            state: "up",
+            controlling: true,
+            startedAtMillis: 0,
+            switches: 1,
+            consentLosses: 2,
+            relayBytesSent: 3,
+            relayBytesReceived: 4,
+            paths: [
+              { ...way, base: "udp", remote: mapped, active: true, rttMs: 12, consentAgeMs: 300 },
+              { ...way, base: "relay", remote: mapped, active: false, rttMs: undefined, consentAgeMs: undefined }
+            ]
+          }
+        ]
+      })
+      const { links } = yield* withNode(node.dataDir, (client) => client.NetworkStatus())
+      assert.deepStrictEqual(
+        [links?.port, links?.families, links?.nat.kind],
+        [7778, { udp4: true, udp6: false }, "unknown"]
+      )
+      assert.deepStrictEqual(links?.servers, [
+        { server: "192.0.2.1:3478", mapped: "198.51.100.7:40001", rttMs: 1.5, problem: null },
+        { server: "192.0.2.2:3478", mapped: null, rttMs: null, problem: "timeout" }
+      ])
+      const [link] = links?.links ?? []
+      assert.deepInclude(link, { did: did.text, state: "up", switches: 1, consentLosses: 2, relayBytesSent: 3 })
+      assert.isAbove(link?.ageSeconds ?? 0, 1e9)
+      assert.deepStrictEqual(link?.paths, [
+        { ...way, base: "udp", remote: "198.51.100.7:40001", active: true, rttMs: 12, consentAgeMs: 300 },
+        { ...way, base: "relay", remote: "198.51.100.7:40001", active: false, rttMs: null, consentAgeMs: null }
+      ])
+      // Sessions in memory have no links.
+      const other = yield* localNode(network)
+      assert.isNull((yield* withNode(other.dataDir, (client) => client.NetworkStatus())).links)
     })
   )
 
