@@ -118,6 +118,18 @@ it("what is a literal is what the platform takes for one, over random texts", ()
   assert.isAbove(literals, 100)
 })
 
+it("an IPv4-mapped literal is the IPv4 literal inside, and others stay as they are", () => {
+  assert.strictEqual(IpAddress.unmapped("::ffff:192.0.2.1"), "192.0.2.1")
+  for (const host of ["192.0.2.1", "::1", "2001:db8::1", "::ffff:0:c000:201", "::fffe:192.0.2.1"]) {
+    assert.strictEqual(IpAddress.unmapped(IpAddress.canonical(host) ?? ""), IpAddress.canonical(host))
+  }
+})
+
+it("a literal without its zone says the same on every machine", () => {
+  assert.strictEqual(IpAddress.withoutZone("fe80::1%eth0"), "fe80::1")
+  assert.strictEqual(IpAddress.withoutZone("2001:db8::1"), "2001:db8::1")
+})
+
 it("formatting anything but 4 or 16 bytes is a mistake of the caller", () => {
   assert.throws(() => IpAddress.formatBytes(new Uint8Array(5)), RangeError)
 })

@@ -58,6 +58,9 @@ describe("several servers", () => {
     assert.deepStrictEqual(mappingOfObservations([]), unknown)
     assert.deepStrictEqual(mappingOfObservations([one]), unknown)
     assert.deepStrictEqual(mappingOfObservations([one, one]), unknown)
+    assert.deepStrictEqual(mappingOfObservations([one, seen("192.0.2.1", 3478, 5001)]), unknown)
+    const differing = seen("192.0.2.2", 3478, 5001)
+    assert.deepStrictEqual(mappingOfObservations([one, one, differing]), inferred("dependent"))
     // At another port of the same host nothing is said about other hosts.
     assert.deepStrictEqual(mappingOfObservations([one, seen("192.0.2.1", 3479, 5000)]), unknown)
   })

@@ -72,6 +72,13 @@ describe("STUN attribute values", () => {
   vector("REQUESTED-TRANSPORT", Attribute.requestedTransport, 0x0019, 17, hex("11000000"))
   vector("REQUESTED-ADDRESS-FAMILY of IPv4", Attribute.requestedAddressFamily, 0x0017, 4 as const, hex("01000000"))
   vector("REQUESTED-ADDRESS-FAMILY of IPv6", Attribute.requestedAddressFamily, 0x0017, 6 as const, hex("02000000"))
+  vector("PRIORITY", Attribute.priority, 0x0024, 0x6e0001ff, hex("6e0001ff"))
+  vector("USE-CANDIDATE", Attribute.useCandidate, 0x0025, true as const, hex(""))
+  vector("ICE-CONTROLLED", Attribute.iceControlled, 0x8029, 0x932ff9b151263b36n, hex("932ff9b151263b36"))
+  vector("ICE-CONTROLLING", Attribute.iceControlling, 0x802a, 1n, hex("0000000000000001"))
+  vector("CHANGE-REQUEST", Attribute.changeRequest, 0x0003, { ip: true, port: false }, hex("00000004"))
+  vector("RESPONSE-ORIGIN", Attribute.responseOrigin, 0x802b, four, hex("0001 8055 c0000201"))
+  vector("OTHER-ADDRESS", Attribute.otherAddress, 0x802c, four, hex("0001 8055 c0000201"))
   vector("UNKNOWN-ATTRIBUTES", Attribute.unknownAttributes, 0x000a, [0x1234, 0x8001], hex("12348001"))
   vector(
     "ERROR-CODE",

@@ -185,17 +185,18 @@ const absent = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "EPROTONOSUPPORT"])
 
 const bindOne = (host: string | false, port: number) =>
   host === false
-    ? Effect.succeed(undefined)
+    ? Effect.succeedNone
     : Udp.use((udp) => udp.bind({ host, port })).pipe(
+        Effect.asSome,
         Effect.catchIf(
           ({ code }) => absent.has(code),
-          () => Effect.succeed(undefined)
+          () => Effect.succeedNone
         )
       )
 
 const bindBoth = Effect.fnUntraced(function* ({ port, udp4 = "0.0.0.0", udp6 = "::" }: LinkSocketOptions) {
-  const first = yield* bindOne(udp4, port)
-  const second = yield* bindOne(udp6, first?.local.port ?? port)
+  const first = Option.getOrUndefined(yield* bindOne(udp4, port))
+  const second = Option.getOrUndefined(yield* bindOne(udp6, first?.local.port ?? port))
   const sockets: Sockets = { udp4: first, udp6: second }
   if (first !== undefined || second !== undefined) return sockets
   return yield* new UdpError({ operation: "open", target: `link socket, port ${port}`, code: "EAFNOSUPPORT" })

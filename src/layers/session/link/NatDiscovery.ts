@@ -4,7 +4,7 @@
  * socket of their own, since the NAT lets in whomever the link socket has talked to before; a port that somebody has
  * forwarded to the link socket therefore does not show in the filter's result.
  */
-import { Effect, Result } from "effect"
+import { Effect, Option, Result } from "effect"
 import { randomBytes } from "node:crypto"
 import { admits, scopeOf } from "../../../domain/addressScope.ts"
 import {
@@ -115,7 +115,8 @@ export const discover = Effect.fnUntraced(function* (
           Effect.flatMap((socket) => runTests(socket, server)),
           Effect.scoped,
           // Without a socket there is nothing but what the servers said.
-          Effect.catch(() => Effect.succeed(undefined))
+          Effect.option,
+          Effect.map(Option.getOrUndefined)
         )
   return natBehaviour({
     observations: answers.map(({ address, mapped }) => ({ server: address, mapped })),

@@ -229,7 +229,7 @@ const makeRounds = Effect.fnUntraced(function* ({ servers, socket }: ReflexiveOp
       ({ address, mapped, server }) =>
         ask(socket, { server, address, waits: waitsMillis }).pipe(
           Effect.map((answer) => equals(answer.mapped, mapped)),
-          Effect.catch(() => Effect.succeed(false))
+          Effect.orElseSucceed(() => false)
         ),
       { concurrency: "unbounded" }
     )

@@ -98,7 +98,7 @@ describe("NatDiscovery", () => {
       const tests = yield* NatDiscovery.runTests(socket, { first, other: nobody })
       assert.deepStrictEqual([tests.mapping.behaviour, tests.filtering.behaviour], ["unknown", "unknown"])
       const answer = { server: first, address: first, mapped: { host: "198.51.100.7", port: 1 }, rttMillis: 1 }
-      const inner = { host: "192.168.1.1", port: 53 }
+      const inner = { host: "10.0.0.1", port: 53 }
       const router = yield* StunServer.start({ address: inner })
       const report = { atMillis: 0, answers: [{ ...answer, other: inner }], failures: [] }
       const found = yield* NatDiscovery.discover({ report, ownHosts: [], probe })

@@ -290,6 +290,29 @@ describe("Reflexive", () => {
       isBroken = false
       yield* TestClock.adjust("20 seconds")
       assert.deepStrictEqual(reflexive.addresses(), [{ host: "198.51.100.7", port: 49_152 }])
+      isBroken = true
+      yield* TestClock.adjust("20 seconds")
+      nat.forget()
+      isBroken = false
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(ports(reflexive.addresses()), [49_153])
+    }).pipe(Effect.scoped, behind(nat))
+  })
+
+  it.effect("takes 3 s at most, the resolver's time included", () => {
+    const nat = NatUdp.make(cone)
+    return Effect.gen(function* () {
+      const { servers, socket } = yield* world
+      servers[0]?.behave("silent")
+      const udp = yield* Udp
+      const slow = Udp.of({ ...udp, resolve: () => Effect.delay(Effect.succeed([serverAt(1).host]), 2600) })
+      const list = [{ host: "slow.example", port: 3478 }]
+      const { failures } = yield* round(Reflexive.askAll(socket, list).pipe(Effect.provideService(Udp, slow)))
+      assert.deepStrictEqual(
+        failures.map(({ reason }) => reason),
+        ["timeout"]
+      )
+      assert.strictEqual(servers[0]?.asked.length, 2)
     }).pipe(Effect.scoped, behind(nat))
   })
 
