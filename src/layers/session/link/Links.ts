@@ -3,12 +3,11 @@
  * one QUIC connection over whichever is the best of them (RFC 8445 and RFC 7675 in spirit). The smaller DID dials and
  * chooses the way. A link lives as long as its session, and a session that ends takes its link along.
  */
-import { Clock, Deferred, Effect, Exit, Option, type PubSub, Random, Redacted, Result, Scope, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, Option, type PubSub, Redacted, Result, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import { type AddressScope, scopeOf } from "../../../domain/addressScope.ts"
+import { scopeOf } from "../../../domain/addressScope.ts"
 import type { Did } from "../../../domain/did.ts"
-import { LinkAgent } from "../../../domain/linkAgent.ts"
-import { distinctCandidates, type LinkCandidate, mayCheckScopes } from "../../../domain/linkCandidate.ts"
+import type { LinkCandidate } from "../../../domain/linkCandidate.ts"
 import { type LinkOffer, type LinkOfferKind, linkIdLength } from "../../../domain/linkOffer.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
@@ -21,17 +20,16 @@ import type { Signalling } from "../Signalling.ts"
 import type { Table } from "../Table.ts"
 import type { WireConnection, WireLinks } from "../Wire.ts"
 import * as BindingResponder from "./BindingResponder.ts"
-import { ownHosts } from "./hosts.ts"
-import { Link, LinkFailed, type LinkSecret } from "./Link.ts"
+import { type Link, LinkFailed, type LinkSecret } from "./Link.ts"
 import * as Drivers from "./LinkDriver.ts"
 import * as LinkSocket from "./LinkSocket.ts"
 import { LinkSwitch } from "./LinkSwitch.ts"
+import * as LinkTables from "./LinkTable.ts"
 import * as Loopback from "./Loopback.ts"
-import * as Reflexives from "./Reflexive.ts"
+import type { Reflexive } from "./Reflexive.ts"
 import * as RelayPorts from "./RelayPort.ts"
+import * as Whereabouts from "./Whereabouts.ts"
 
-/** Links at a time beyond those that carry a session: what strangers can make this node begin. */
-const beginningMax = 64
 /** An answer that does not come in this time is asked for again, twice. */
 const answerMillisMax = 2500
 const offersMax = 2
@@ -39,8 +37,6 @@ const offersMax = 2
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
 const sessionMillisMax = 15_000
-/** How long the last packets of a session, its goodbye among them, have to get through a link that closes. */
-const lingerMillis = 250
 /** How often the member is told anew where this node is while no way is left. */
 const lostUpdateMillis = 3000
 
@@ -64,25 +60,14 @@ export interface Links {
   readonly closed: (connection: WireConnection) => void
   /** This machine's addresses are not what they were. */
   readonly addressesChanged: Effect.Effect<void>
-  readonly reflexive: Reflexives.Reflexive
+  readonly reflexive: Reflexive
   readonly socket: LinkSocket.LinkSocket
   readonly links: () => ReadonlyArray<Link>
-}
-
-const newSecret = (): LinkSecret => {
-  const ufrag = randomBytes(6).toString("base64")
-  const password = randomBytes(24).toString("base64")
-  // Base64 of whole groups needs no preparation and no padding.
-  return { ufrag, password, key: Result.getOrThrow(shortTermKey(Redacted.make(password))) }
 }
 
 /** The secret that the member gave; `undefined` for one that cannot be used, which the offer's codec excludes. */
 const secretOf = ({ password, ufrag }: Pick<LinkOffer, "ufrag" | "password">): LinkSecret | undefined =>
   Result.getOrUndefined(Result.map(shortTermKey(Redacted.make(password)), (key) => ({ ufrag, password, key })))
-
-/** A socket that is bound to one address is reached there only. */
-const isBound = (bound: string | false, host: string): boolean =>
-  bound !== false && (scopeOf(bound) === "unusable" || bound === host)
 
 const idText = (id: Uint8Array): string => Buffer.from(id).toString("base64url")
 
@@ -94,7 +79,6 @@ export const make = Effect.fnUntraced(function* (
   const { udp } = options
   const metrics = yield* Metrics
   const clock = yield* Clock.Clock
-  const random = yield* Random.Random
   // Of its own, so that links outlive what is said over them when the node stops.
   const scope = yield* Scope.fork(yield* Effect.scope)
   const now = () => clock.currentTimeMillisUnsafe()
@@ -107,50 +91,10 @@ export const make = Effect.fnUntraced(function* (
   const relay = yield* RelayPorts.make(settings.relay, options.relayLimits)
   const responder = yield* BindingResponder.make(socket)
   const packets = new LinkSwitch({ socket, relay, responder, now, randomBytes: (length) => randomBytes(length) })
-  const links = new Map<string, Link>()
-  const scopes: ReadonlyArray<AddressScope> = options.scopes
-  const hosts = () => ownHosts(scopes).filter((host) => isBound(host.includes(":") ? options.udp6 : options.udp4, host))
-
-  /** Every bootstrap peer tells by its link socket where it sees this node. */
-  const bootstrapServers = () => {
-    const configured = new Set(settings.bootstrapPeers.map(({ did }) => did.text))
-    return table
-      .open()
-      .flatMap(({ did, linkPort, remote }) =>
-        configured.has(did.text) && linkPort !== undefined ? [{ host: remote.host, port: linkPort }] : []
-      )
-  }
-  const turnServers = () => {
-    const state = relay.state()
-    return state === undefined ? [] : [state.server]
-  }
-  const reflexive = yield* Reflexives.make({
-    socket,
-    servers: () => [...options.stunServers, ...turnServers(), ...bootstrapServers()]
-  }).pipe(Effect.provideService(Udp, udp))
-
-  /** Where the member may reach this node now. */
-  const candidates = (): ReadonlyArray<LinkCandidate> => {
-    const found: Array<LinkCandidate> = []
-    for (const host of hosts()) {
-      const isIPv6 = host.includes(":")
-      if (isIPv6 ? socket.families.udp6 : socket.families.udp4) {
-        found.push({ kind: "host", address: { host, port: socket.port } })
-      }
-    }
-    for (const address of reflexive.addresses()) found.push({ kind: "serverReflexive", address })
-    const state = relay.state()
-    if (state !== undefined) {
-      found.push({ kind: "relayed", address: state.relayedAddress })
-      // The member's relay must let in the address from which this node comes, whoever saw it there.
-      const { mappedAddress } = state
-      if (!found.some(({ address }) => address.host === mappedAddress.host)) {
-        found.push({ kind: "serverReflexive", address: mappedAddress })
-      }
-    }
-    return distinctCandidates(found)
-  }
-
+  const whereabouts = yield* Whereabouts.make(socket, relay, table, settings, options)
+  const { reflexive } = whereabouts
+  const links = yield* LinkTables.make({ self, table, wire, socket, relay, packets, whereabouts, options })
+  const { begin, close } = links
   const send = (link: Link, kind: LinkOfferKind) =>
     Effect.suspend(() =>
       signalling.send({
@@ -159,41 +103,9 @@ export const make = Effect.fnUntraced(function* (
         linkId: link.id,
         ufrag: link.local.ufrag,
         password: link.local.password,
-        candidates: kind === "refusal" ? [] : candidates()
+        candidates: kind === "refusal" ? [] : whereabouts.candidates()
       })
     )
-
-  /** What closes now, until it has. */
-  let closing = 0
-  const lingering = Effect.suspend(() => {
-    closing++
-    return Effect.ensuring(
-      Effect.sleep(lingerMillis),
-      Effect.sync(() => void closing--)
-    )
-  })
-
-  /** Gives back everything that the link has. */
-  const end = (link: Link): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (link.loopback !== undefined) wire.remove(link.loopback.port)
-      link.releasePermits()
-      return Scope.close(link.scope, Exit.void)
-    })
-
-  const close = (link: Link, error: LinkFailed): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (link.state === "closed") return Effect.void
-      const wasUp = link.state === "up"
-      link.state = "closed"
-      if (links.get(link.did.text) === link) links.delete(link.did.text)
-      packets.remove(link)
-      Deferred.doneUnsafe(link.answered, Effect.fail(error))
-      Deferred.doneUnsafe(link.found, Effect.fail(error))
-      Deferred.doneUnsafe(link.up, Effect.fail(error))
-      table.run(Effect.andThen(wasUp ? lingering : Effect.void, end(link)))
-      return wasUp ? Effect.void : metrics.inc(Metric.linkAttemptFailures, { reason: error.reason })
-    })
 
   /** The relay lets in the addresses from which the member may come: those of the internet, and relayed ones. */
   const permit = (link: Link, remote: ReadonlyArray<LinkCandidate>): void => {
@@ -219,56 +131,6 @@ export const make = Effect.fnUntraced(function* (
 
   const driver = Drivers.make({ packets, relay, metrics, onPath: (did) => table.pathChanged(did), onLost })
 
-  const sampled = (link: Link) =>
-    Effect.all([
-      metrics.sample(Metric.linkRelayBytes, { direction: "sent" }, () => link.meter.sentBytes),
-      metrics.sample(Metric.linkRelayBytes, { direction: "received" }, () => link.meter.receivedBytes),
-      metrics.sample(Metric.linkDroppedPackets, { reason: "relayLimit" }, () => link.meter.limitedPackets),
-      metrics.sample(Metric.linkDroppedPackets, { reason: "noPath" }, () => link.droppedPackets)
-    ]).pipe(Scope.provide(link.scope))
-
-  /** A link without its member's answer. `up` is that of a link which it takes the place of. */
-  const begin = Effect.fnUntraced(function* (
-    did: Did,
-    id: Uint8Array,
-    offered: boolean,
-    up = Deferred.makeUnsafe<void, LinkFailed>()
-  ) {
-    const beginning = [...links.values()].filter(({ state }) => state !== "up").length
-    if (beginning >= beginningMax) {
-      yield* metrics.inc(Metric.linkAttemptFailures, { reason: "limit" })
-      return yield* new LinkFailed({ reason: "limit", detail: `${beginningMax} links are being made already` })
-    }
-    const controlling = isSmaller(self.text, did.text)
-    const relayFamily = relay.state()?.relayedAddress.host.includes(":") === true
-    const agent = new LinkAgent({
-      controlling,
-      hosts: hosts(),
-      families: { ...socket.families, relay6: relayFamily },
-      relay: relay.state() !== undefined,
-      random: () => random.nextDoubleUnsafe(),
-      mayCheck: mayCheckScopes(scopes)
-    })
-    const link = new Link({
-      did,
-      id,
-      controlling,
-      offered,
-      local: newSecret(),
-      tieBreaker: randomBytes(8).readBigUInt64BE(),
-      agent,
-      meter: relay.meter(),
-      scope: yield* Scope.fork(scope),
-      up,
-      startedAtMillis: now()
-    })
-    links.set(did.text, link)
-    packets.add(link)
-    yield* metrics.inc(Metric.linkAttempts, { role: offered ? "offerer" : "answerer" })
-    yield* sampled(link)
-    return link
-  })
-
   /** The member's side is known: from here on both look for ways. */
   const takeRemote = Effect.fnUntraced(function* (link: Link, offer: LinkOffer) {
     const secret = secretOf(offer)
@@ -293,7 +155,11 @@ export const make = Effect.fnUntraced(function* (
     yield* Effect.forkIn(driver.drive(link).pipe(reportAndIgnore("network")), link.scope, { startImmediately: true })
     yield* Deferred.await(link.found)
     if (link.controlling) {
-      yield* Effect.mapError(wire.dial(loopback.port), ({ detail }) => new LinkFailed({ reason: "noSession", detail }))
+      yield* wire.dial(loopback.port).pipe(
+        Effect.mapError(({ detail }) => new LinkFailed({ reason: "noSession", detail })),
+        // The handshake may be lost on a way that is going; the table waits for what comes late.
+        Effect.timeoutOption(settings.dialTimeoutMillis)
+      )
     }
     yield* Effect.timeoutOrElse(Deferred.await(link.up), {
       duration: sessionMillisMax,
@@ -353,7 +219,7 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const onOffer = Effect.fnUntraced(function* (did: Did, from: LinkOffer) {
-    const present = links.get(did.text)
+    const present = links.get(did)
     // Both offer at once: the smaller one's offer stands, and will be answered.
     if (present?.state === "new" && present.offered && isSmaller(self.text, did.text)) return
     // The same offer again: the answer was lost.
@@ -364,15 +230,10 @@ export const make = Effect.fnUntraced(function* (
       yield* Effect.logDebug(`${did.text} offers a link, but there is a session that answers`)
       return
     }
-    const before = links.get(did.text)
+    const before = links.get(did)
     // Whoever waits for the link that goes waits for the one that comes.
     const up = before !== undefined && before.state !== "up" ? before.up : undefined
-    if (before !== undefined) {
-      before.state = "closed"
-      links.delete(did.text)
-      packets.remove(before)
-      yield* end(before)
-    }
+    if (before !== undefined) yield* links.replace(before)
     const link = yield* begin(did, from.linkId, false, up)
     link.state = "connecting"
     yield* course(link, answer(link, from))
@@ -380,7 +241,7 @@ export const make = Effect.fnUntraced(function* (
 
   const onMessage = Effect.fnUntraced(function* (did: Did, message: LinkOffer) {
     if (message.kind === "offer") return yield* Effect.ignore(onOffer(did, message))
-    const link = links.get(did.text)
+    const link = links.get(did)
     if (link === undefined || idText(link.id) !== idText(message.linkId)) return
     if (message.kind === "refusal") {
       const refused = new LinkFailed({ reason: "refused", detail: "the member wants no link" })
@@ -395,7 +256,7 @@ export const make = Effect.fnUntraced(function* (
   /** Tells every member where this node may be reached now. */
   const tellAll = Effect.suspend(() =>
     Effect.forEach(
-      [...links.values()].filter(({ state }) => state !== "new"),
+      links.all().filter(({ state }) => state !== "new"),
       (link) => Effect.ignore(send(link, "update")),
       {
         concurrency: 8,
@@ -421,7 +282,7 @@ export const make = Effect.fnUntraced(function* (
   relay.onChange(() => {
     const state = relay.state()
     const address = state === undefined ? undefined : `${state.relayedAddress.host}:${state.relayedAddress.port}`
-    for (const link of links.values()) {
+    for (const link of links.all()) {
       // Another allocation is another way, though it goes through the same server.
       if (address !== relayed) link.agent.setRelay(false, now())
       if (state !== undefined) link.agent.setRelay(true, now())
@@ -436,18 +297,6 @@ export const make = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(Stream.runForEach(reflexive.changes, () => tellAll))
 
   signalling.onOffer((from, message) => onMessage(from, message).pipe(reportAndIgnore("network")))
-  yield* Effect.addFinalizer(() =>
-    Effect.andThen(
-      Effect.forEach(
-        [...links.values()],
-        (link) => close(link, new LinkFailed({ reason: "closed", detail: "the node stops" })),
-        { discard: true }
-      ),
-      Effect.suspend(() => (closing > 0 ? Effect.sleep(lingerMillis) : Effect.void))
-    )
-  )
-  const all = () => [...links.values()]
-  yield* metrics.sample(Metric.linksActive, {}, () => links.size)
   yield* metrics.sample(Metric.linkDroppedPackets, { reason: "stray" }, () => packets.statistics.strayPackets)
   yield* metrics.sample(Metric.linkChecksRefused, {}, () => packets.statistics.checksRefused)
   yield* metrics.sample(Metric.linkBindingAnswers, { result: "answered" }, () => responder.statistics().answered)
@@ -456,14 +305,14 @@ export const make = Effect.fnUntraced(function* (
   return {
     port: socket.port,
     connect: Effect.fnUntraced(function* (did) {
-      const present = links.get(did.text)
+      const present = links.get(did)
       if (present !== undefined) return yield* Deferred.await(present.up)
       const link = yield* begin(did, randomBytes(linkIdLength), true)
       yield* course(link, offer(link))
       return yield* Deferred.await(link.up)
     }),
     opened: (connection) => {
-      const link = links.get(connection.did.text)
+      const link = links.get(connection.did)
       if (link === undefined) return
       if (connection.link === link) {
         link.state = "up"
@@ -475,13 +324,13 @@ export const make = Effect.fnUntraced(function* (
       }
     },
     closed: (connection) => {
-      const link = links.get(connection.did.text)
+      const link = links.get(connection.did)
       if (link === undefined || connection.link !== link) return
       table.run(close(link, new LinkFailed({ reason: "closed", detail: "its session has ended" })))
     },
     addressesChanged: Effect.gen(function* () {
-      for (const link of links.values()) {
-        link.agent.localAddressesChanged(hosts(), now())
+      for (const link of links.all()) {
+        link.agent.localAddressesChanged(whereabouts.hosts(), now())
         link.wake.openUnsafe()
       }
       yield* reflexive.refresh
@@ -489,6 +338,6 @@ export const make = Effect.fnUntraced(function* (
     }),
     reflexive,
     socket,
-    links: all
+    links: links.all
   }
 })

@@ -47,16 +47,6 @@ const linkOf = (link: Link, now: number): LinkStatus => ({
   paths: link.agent.paths(now)
 })
 
-/** Where there are no links. */
-const none: LinksStatus = {
-  port: 0,
-  families: { udp4: false, udp6: false },
-  servers: [],
-  nat: natBehaviour({ observations: [], isSilent: false, ownHosts: [] }),
-  links: []
-}
-export const noLinks: LinksService["Service"] = { status: Effect.succeed(none), refresh: Effect.succeed(none) }
-
 export const make = (links: Links, now: () => number): LinksService["Service"] => {
   const status = (): LinksStatus => {
     const report = links.reflexive.latest()
