@@ -126,22 +126,29 @@ class NodeSocket implements TcpSocket {
 const fail = (operation: TcpError["operation"], target: TransportAddress, code: string) =>
   Effect.fail(new TcpError({ operation, target: format(target), code }))
 
-const open = (remote: TransportAddress): Effect.Effect<NodeSocket, TcpError> =>
-  Effect.callback<NodeSocket, TcpError>((resume) => {
-    const ipFamily = family(remote.host)
-    if (ipFamily === undefined || !isPort(remote.port)) return resume(fail("connect", remote, "EINVAL"))
-    // `allowHalfOpen: false`: the end of one direction is the end of the connection.
-    const socket = Net.connect({ host: remote.host, port: remote.port, family: ipFamily })
+const connect = Effect.fnUntraced(function* (remote: TransportAddress) {
+  const ipFamily = family(remote.host)
+  if (ipFamily === undefined || !isPort(remote.port)) return yield* fail("connect", remote, "EINVAL")
+  let connection: NodeSocket | undefined
+  // The scope has the socket from the start, so that an interruption at any moment leaves none behind.
+  const socket = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      Net.connect({ host: remote.host, port: remote.port, family: ipFamily })
+        // Without a listener an error after the outcome would end the process.
+        .on("error", ignore)
+        .once("connect", () => {
+          connection = new NodeSocket(socket, remote)
+        })
+    ),
+    (socket) => (connection === undefined ? Effect.sync(() => void socket.destroy()) : connection.close)
+  )
+  return yield* Effect.callback<NodeSocket, TcpError>((resume) => {
     socket.once("error", (cause) => resume(fail("connect", remote, systemErrorCode(cause))))
     socket.once("connect", () => {
-      socket.removeAllListeners("error")
-      resume(Effect.succeed(new NodeSocket(socket, remote)))
-    })
-    return Effect.sync(() => {
-      socket.on("error", ignore)
-      socket.destroy()
+      if (connection !== undefined) resume(Effect.succeed(connection))
     })
   })
+})
 
 const listen: Tcp["Service"]["listen"] = Effect.fnUntraced(function* (local, accept) {
   const accepted = new Set<NodeSocket>()
@@ -167,10 +174,4 @@ const listen: Tcp["Service"]["listen"] = Effect.fnUntraced(function* (local, acc
   return { local: { host: local.host, port: typeof address === "object" && address !== null ? address.port : 0 } }
 })
 
-export const layer: Layer.Layer<Tcp> = Layer.succeed(
-  Tcp,
-  Tcp.of({
-    connect: (remote) => Effect.acquireRelease(open(remote), ({ close }) => close, { interruptible: true }),
-    listen
-  })
-)
+export const layer: Layer.Layer<Tcp> = Layer.succeed(Tcp, Tcp.of({ connect, listen }))
