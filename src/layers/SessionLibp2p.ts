@@ -13,8 +13,9 @@ import { SessionListenFailed, SessionManager } from "../services/SessionManager.
 import { Udp } from "../services/Udp.ts"
 import type { GossipsubOptions } from "./libp2p/gossipsub.ts"
 import { Libp2pNode, make as makeNode } from "./libp2p/Libp2pNode.ts"
+import * as LinksMemory from "./LinksMemory.ts"
 import * as Libp2pWire from "./session/libp2p/Libp2pWire.ts"
-import { make as linkStatus, noLinks } from "./session/link/status.ts"
+import { make as linkStatus } from "./session/link/status.ts"
 import { make as makeManager } from "./session/make.ts"
 import { defaults, type LinkSettings, type RelayLimits, type SessionOptions } from "./session/Settings.ts"
 import * as UdpNode from "./UdpNode.ts"
@@ -94,8 +95,8 @@ export const make = Effect.fnUntraced(function* (options: Libp2pSessionOptions =
   const wire = Libp2pWire.make({ ...made, gate, listen, carriesLinks: settings !== undefined })
   const sessions = yield* makeManager(wire, { ...sessionOptions, linkSettings: settings })
   const clock = yield* Clock.Clock
-  const status =
-    sessions.links === undefined ? noLinks : linkStatus(sessions.links, () => clock.currentTimeMillisUnsafe())
+  const now = () => clock.currentTimeMillisUnsafe()
+  const status = sessions.links === undefined ? LinksMemory.make() : linkStatus(sessions.links, now)
   return Context.make(SessionManager, sessions.manager).pipe(Context.add(Libp2pNode, made), Context.add(Links, status))
 })
 

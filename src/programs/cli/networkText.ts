@@ -50,10 +50,11 @@ const linkLines = (link: LinkStatus): ReadonlyArray<string> => {
   const active = link.paths.find(({ active }) => active)
   const others = link.paths.filter(({ active, state }) => !active && state === "valid")
   const age = active?.consentAgeMs ?? null
+  const confirmed = age === null ? "" : `, last confirmed ${(age / 1000).toFixed(1)} s ago`
   const relayed = { bytesIn: link.relayBytesReceived, bytesOut: link.relayBytesSent }
   return [
     `link ${link.state} for ${formatSeconds(link.ageSeconds)}, way changed ${times(link.switches)}, ` +
-      `consent lost ${times(link.consentLosses)}${age === null ? "" : `, last confirmed ${(age / 1000).toFixed(1)} s ago`}`,
+      `consent lost ${times(link.consentLosses)}${confirmed}`,
     ...(active === undefined ? [`no way now; ${link.paths.length} are being tried`] : [`on ${wayText(active)}`]),
     ...(others.length === 0 ? [] : [`also ${others.map(wayText).join("; ")}`]),
     ...(relayed.bytesIn + relayed.bytesOut === 0 ? [] : [`through this node's relay ${trafficText(relayed)}`])
