@@ -120,7 +120,8 @@ export class SessionListenFailed extends Schema.TaggedError<SessionListenFailed>
   key: Schema.optionalKey(Schema.Literals(["listen_addr", "link_port"]))
 }) {
   override get message(): string {
-    return `cannot listen on ${this.address}: ${this.detail}; choose another address with network.${this.key ?? "listen_addr"}`
+    const remedy = `choose another address with network.${this.key ?? "listen_addr"}`
+    return `cannot listen on ${this.address}: ${this.detail}; ${remedy}`
   }
 }
 

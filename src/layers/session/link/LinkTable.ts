@@ -1,6 +1,6 @@
 /**
- * The links that there are, one per member: made with their secrets and agents, counted while they last, and taken apart
- * at their end.
+ * The links that there are, one per member: made with their secrets and agents, counted while they last, and taken
+ * apart at their end.
  */
 import { Clock, Deferred, Effect, Exit, Random, Redacted, Result, Scope } from "effect"
 import { randomBytes } from "node:crypto"

@@ -93,7 +93,9 @@ export const make = Effect.fnUntraced(function* (
   const packets = new LinkSwitch({ socket, relay, responder, now, randomBytes: (length) => randomBytes(length) })
   const whereabouts = yield* Whereabouts.make(socket, relay, table, settings, options)
   const { reflexive } = whereabouts
-  const links = yield* LinkTables.make({ self, table, wire, socket, relay, packets, whereabouts, options })
+  const links = yield* LinkTables.make({ self, table, wire, socket, relay, packets, whereabouts, options }).pipe(
+    Scope.provide(scope)
+  )
   const { begin, close } = links
   const send = (link: Link, kind: LinkOfferKind) =>
     Effect.suspend(() =>

@@ -1,6 +1,6 @@
 /**
- * The UDP socket on loopback that QUIC takes for a member: what QUIC sends there goes over the link, and what comes over
- * the link seems to come from there, whatever way it took. So the way may change without QUIC noticing.
+ * The UDP socket on loopback that QUIC takes for a member: what QUIC sends there goes over the link, and what comes
+ * over the link seems to come from there, whatever way it took. So the way may change without QUIC noticing.
  */
 import { Effect, type Scope } from "effect"
 import type { TransportAddress } from "../../../domain/transportAddress.ts"
