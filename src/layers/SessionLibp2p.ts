@@ -4,7 +4,7 @@
  * Also gives `Libp2pNode`, on which layers/GossipLibp2p.ts spreads its messages.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import { scopeOf } from "../domain/addressScope.ts"
+import { type AddressScope, scopeOf } from "../domain/addressScope.ts"
 import { family, type TransportAddress } from "../domain/transportAddress.ts"
 import { Identity } from "../services/Identity.ts"
 import { Links } from "../services/Links.ts"
@@ -15,6 +15,7 @@ import type { GossipsubOptions } from "./libp2p/gossipsub.ts"
 import { Libp2pNode, make as makeNode } from "./libp2p/Libp2pNode.ts"
 import * as LinksMemory from "./LinksMemory.ts"
 import * as Libp2pWire from "./session/libp2p/Libp2pWire.ts"
+import { ownHosts } from "./session/link/hosts.ts"
 import { make as linkStatus } from "./session/link/status.ts"
 import { make as makeManager } from "./session/make.ts"
 import { defaults, type LinkSettings, type RelayLimits, type SessionOptions } from "./session/Settings.ts"
@@ -62,15 +63,12 @@ const linkSettings = (
   listen: ReadonlyArray<TransportAddress>,
   { port = 0, relayLimits = relayLimitsDefault, stunServers = [] }: LinkOptions,
   udp: Udp["Service"]
-): LinkSettings => ({
-  udp,
-  port,
-  udp4: boundTo(listen, 4),
-  udp6: boundTo(listen, 6),
-  scopes: listen.every(({ host }) => scopeOf(host) === "loopback") ? ["loopback"] : ["private", "public"],
-  stunServers,
-  relayLimits
-})
+): LinkSettings => {
+  const isLoopback = listen.every(({ host }) => scopeOf(host) === "loopback")
+  const scopes: ReadonlyArray<AddressScope> = isLoopback ? ["loopback"] : ["private", "public"]
+  const bound = { udp4: boundTo(listen, 4), udp6: boundTo(listen, 6), scopes }
+  return { udp, port, ...bound, hosts: () => ownHosts(bound), stunServers, relayLimits }
+}
 
 export const make = Effect.fnUntraced(function* (options: Libp2pSessionOptions = {}) {
   const {

@@ -25,7 +25,9 @@ export interface LinkSettings {
   /** Where to bind it, `false` for not at all. */
   readonly udp4: string | false
   readonly udp6: string | false
-  /** Which addresses of this machine members are told, and which of theirs are tried. */
+  /** The addresses at which it is reached on this machine's interfaces, at the moment. */
+  readonly hosts: () => ReadonlyArray<string>
+  /** Which addresses of members are tried. */
   readonly scopes: ReadonlyArray<AddressScope>
   /** Whom to ask for this node's address outside, besides the TURN server and bootstrap peers. */
   readonly stunServers: ReadonlyArray<TransportAddress>

@@ -4,6 +4,7 @@
  * per packet; the agents say what to send when, and Links.ts asks them.
  */
 import { Result } from "effect"
+import { withoutZone } from "../../../domain/ipAddress.ts"
 import type { LinkBase, LinkCheck } from "../../../domain/linkPath.ts"
 import { pathKey } from "../../../domain/linkPath.ts"
 import type { TransportAddress } from "../../../domain/transportAddress.ts"
@@ -160,7 +161,8 @@ export class LinkSwitch {
     if (!link.agent.onRequest({ base, from, nominated: nominate, priority }, this.#parts.now())) return
     this.#learn(link, base, from)
     const { transactionId } = request
-    const response = encodeCheckResponse({ transactionId, mapped: from, key: link.local.key })
+    const mapped = { host: withoutZone(from.host), port: from.port }
+    const response = encodeCheckResponse({ transactionId, mapped, key: link.local.key })
     if (base === "udp") this.#parts.socket.send(response, from)
     else this.#parts.relay.sendCheck(response, from)
     link.wake.openUnsafe()

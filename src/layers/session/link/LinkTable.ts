@@ -27,7 +27,7 @@ const lingerMillis = 250
 
 export interface LinkTableParts {
   readonly self: Did
-  readonly table: Table
+  readonly table: Pick<Table, "run">
   readonly wire: WireLinks
   readonly socket: LinkSocket
   readonly relay: RelayPort

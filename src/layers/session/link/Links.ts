@@ -42,7 +42,7 @@ const lostUpdateMillis = 3000
 
 export interface LinksParts {
   readonly self: Did
-  readonly table: Table
+  readonly table: Pick<Table, "open" | "get" | "isAlive" | "close" | "run" | "pathChanged">
   readonly wire: WireLinks
   readonly signalling: Signalling
   readonly settings: Settings.SessionSettings
@@ -63,6 +63,8 @@ export interface Links {
   readonly reflexive: Reflexive
   readonly socket: LinkSocket.LinkSocket
   readonly links: () => ReadonlyArray<Link>
+  /** The addresses of this machine at which the link socket is reached. */
+  readonly hosts: () => ReadonlyArray<string>
 }
 
 /** The secret that the member gave; `undefined` for one that cannot be used, which the offer's codec excludes. */
@@ -340,6 +342,7 @@ export const make = Effect.fnUntraced(function* (
     }),
     reflexive,
     socket,
-    links: links.all
+    links: links.all,
+    hosts: whereabouts.hosts
   }
 })

@@ -3,12 +3,10 @@
  * from whoever says where it sees the link socket, and from the relay.
  */
 import { Effect, type Scope } from "effect"
-import { scopeOf } from "../../../domain/addressScope.ts"
 import { distinctCandidates, type LinkCandidate } from "../../../domain/linkCandidate.ts"
 import { Udp } from "../../../services/Udp.ts"
 import type { LinkSettings, SessionSettings } from "../Settings.ts"
 import type { Table } from "../Table.ts"
-import { ownHosts } from "./hosts.ts"
 import type { LinkSocket } from "./LinkSocket.ts"
 import * as Reflexives from "./Reflexive.ts"
 import type { RelayPort } from "./RelayPort.ts"
@@ -20,20 +18,15 @@ export interface Whereabouts {
   readonly reflexive: Reflexives.Reflexive
 }
 
-/** A socket that is bound to one address is reached there only. */
-const isBound = (bound: string | false, host: string): boolean =>
-  bound !== false && (scopeOf(bound) === "unusable" || bound === host)
-
 /** Asks who can be asked, and keeps the answers true until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   socket: LinkSocket,
   relay: RelayPort,
-  table: Table,
+  table: Pick<Table, "open">,
   settings: SessionSettings,
   options: LinkSettings
 ): Effect.fn.Return<Whereabouts, never, Scope.Scope> {
-  const hosts = () =>
-    ownHosts(options.scopes).filter((host) => isBound(host.includes(":") ? options.udp6 : options.udp4, host))
+  const { hosts } = options
 
   /** Every bootstrap peer tells by its link socket where it sees this node. */
   const bootstrapServers = () => {

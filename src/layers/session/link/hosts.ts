@@ -1,12 +1,21 @@
-/** The IP addresses of this machine's interfaces, where members may reach a socket that is bound to all of them. */
+/** The IP addresses of this machine's interfaces at which members may reach the link socket. */
 import { networkInterfaces } from "node:os"
-import { type AddressScope, scopeOf } from "../../../domain/addressScope.ts"
+import { scopeOf } from "../../../domain/addressScope.ts"
 import { canonical } from "../../../domain/ipAddress.ts"
+import type { LinkSettings } from "../Settings.ts"
 
-/** Those of these scopes, each once, in the system's order. */
-export const ownHosts = (scopes: ReadonlyArray<AddressScope>): ReadonlyArray<string> => {
+type Bound = Pick<LinkSettings, "udp4" | "udp6" | "scopes">
+
+/** A socket that is bound to one address is reached there only. */
+const isBound = (bound: string | false, host: string): boolean =>
+  bound !== false && (scopeOf(bound) === "unusable" || bound === host)
+
+/** Each once, in the system's order; read anew at each call. */
+export const ownHosts = ({ scopes, udp4, udp6 }: Bound): ReadonlyArray<string> => {
   const hosts = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .flatMap(({ address }) => canonical(address) ?? [])
-  return [...new Set(hosts)].filter((host) => scopes.includes(scopeOf(host)))
+  return [...new Set(hosts)].filter(
+    (host) => scopes.includes(scopeOf(host)) && isBound(host.includes(":") ? udp6 : udp4, host)
+  )
 }

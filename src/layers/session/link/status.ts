@@ -3,7 +3,6 @@ import { Effect } from "effect"
 import { type NatBehaviour, natBehaviour } from "../../../domain/natBehaviour.ts"
 import { format } from "../../../domain/transportAddress.ts"
 import type { Links as LinksService, LinksStatus, LinkStatus, ReflexiveServer } from "../../../services/Links.ts"
-import { ownHosts } from "./hosts.ts"
 import type { Link } from "./Link.ts"
 import type { Links } from "./Links.ts"
 import type { ReflexiveReport } from "./Reflexive.ts"
@@ -25,14 +24,14 @@ const serversOf = (report: ReflexiveReport | undefined): ReadonlyArray<Reflexive
   return [...answers, ...failures]
 }
 
-const natOf = (report: ReflexiveReport | undefined): NatBehaviour =>
+const natOf = (report: ReflexiveReport | undefined, ownHosts: ReadonlyArray<string>): NatBehaviour =>
   natBehaviour({
     observations: (report?.answers ?? []).map(({ address, mapped }) => ({ server: address, mapped })),
     isSilent:
       report !== undefined &&
       report.answers.length === 0 &&
       report.failures.every(({ reason }) => reason === "timeout"),
-    ownHosts: ownHosts(["loopback", "private", "public"])
+    ownHosts
   })
 
 const linkOf = (link: Link, now: number): LinkStatus => ({
@@ -54,7 +53,7 @@ export const make = (links: Links, now: () => number): LinksService["Service"] =
       port: links.port,
       families: links.socket.families,
       servers: serversOf(report),
-      nat: natOf(report),
+      nat: natOf(report, links.hosts()),
       links: links.links().map((link) => linkOf(link, now()))
     }
   }
