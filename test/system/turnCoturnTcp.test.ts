@@ -61,7 +61,7 @@ const udpSink = ({ host, port }: TransportAddress) =>
   )
 
 /** A way to a TCP server that can be stopped: it passes everything on, or reads nothing more from the client. */
-const tcpGate = Effect.fnUntraced(function* (server: TransportAddress) {
+const tcpGate = Effect.fnUntraced(function* (server: TransportAddress, port = 0) {
   const sockets = new Set<Net.Socket>()
   const clients = new Set<Net.Socket>()
   const gate = Net.createServer((client) => {
@@ -75,7 +75,7 @@ const tcpGate = Effect.fnUntraced(function* (server: TransportAddress) {
     client.pipe(onward)
     onward.pipe(client)
   })
-  yield* Effect.callback<void>((resume) => void gate.listen(0, "127.0.0.1", () => resume(Effect.void)))
+  yield* Effect.callback<void>((resume) => void gate.listen(port, "127.0.0.1", () => resume(Effect.void)))
   yield* Effect.addFinalizer(() =>
     Effect.callback<void>((resume) => {
       gate.close(() => resume(Effect.void))
@@ -169,6 +169,18 @@ describe.skipIf(Coturn.skipped)(`coturn over TCP${hint}`, () => {
       }).pipe(inWorld)
     )
   }
+
+  it.live("comes back with its UDP port closed: the client that lived on UDP goes to TCP", () =>
+    Effect.gen(function* () {
+      const [before, after] = yield* Effect.all([Coturn.start(), Coturn.start({ flags: ["--no-udp"] })])
+      const allocation = yield* allocate(configOf(before, "auto").pipe(TurnConfig.withKeepalive("200 millis")))
+      assert.strictEqual(allocation.state()?.transport, "udp")
+      yield* before.kill
+      yield* until(() => allocation.state() === undefined)
+      yield* tcpGate({ host: after.host, port: after.port }, before.port)
+      yield* until(() => allocation.state()?.transport === "tcp")
+    }).pipe(inWorld)
+  )
 
   it.live("reads nothing for a while: what is queued stays bounded, and a new connection replaces that one", () =>
     Effect.gen(function* () {
