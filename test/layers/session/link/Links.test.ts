@@ -1,0 +1,249 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Layer, Option, type Scope, SubscriptionRef } from "effect"
+import * as Metric from "../../../../src/domain/metrics.ts"
+import type { LinkOfferContent } from "../../../../src/domain/linkOffer.ts"
+import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
+import type { LinkFailed } from "../../../../src/layers/session/link/Link.ts"
+import { Metrics } from "../../../../src/services/Metrics.ts"
+import { type LinkPeer, type LinkWorld, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
+import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
+
+const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(name, () =>
+    inVirtualTime(Effect.scoped(body)).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
+  )
+
+const hostA = "192.0.2.1"
+const hostB = "198.51.100.1"
+
+/** Two members, of whom the first has the smaller DID and so dials. */
+const pair = Effect.gen(function* () {
+  const world = yield* makeWorld
+  const [one, other] = [yield* makePeer(world, 1, hostA), yield* makePeer(world, 2, hostB)]
+  const [a, b] = one.did.text < other.did.text ? [one, other] : [other, one]
+  return { world, a, b }
+})
+
+const kindOf = (peer: LinkPeer, to: LinkPeer): string | undefined => peer.link(to.did)?.path().kind
+
+const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(20), until(holds))))
+
+/** What a link came to nothing for. */
+const failureOf = (connect: Effect.Effect<void, LinkFailed>) =>
+  Effect.map(Effect.exit(connect), (exit) => Option.getOrUndefined(Exit.findErrorOption(exit))?.reason)
+
+const value = <M extends Metric.AnyMetric>(metric: M, labels: Metric.LabelsOf<M>) =>
+  Effect.flatMap(Metrics, (metrics) => metrics.value(metric, labels))
+
+/** Nothing gets straight from one host of members to the other. */
+const cutDirect = (world: LinkWorld): void => {
+  world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
+}
+const restore = (world: LinkWorld): void => {
+  world.passes = () => true
+}
+
+/** Whether what one says arrives at the other. */
+const talks = Effect.fnUntraced(function* (from: LinkPeer, to: LinkPeer, said: string) {
+  from.say(to.did, said)
+  yield* Effect.sleep(100)
+  assert.include(to.heard(), said)
+})
+
+describe("links", () => {
+  for (const offerer of ["smaller", "larger"] as const) {
+    test(
+      `carry a session both ways when the ${offerer} one offers; the smaller dials`,
+      Effect.gen(function* () {
+        const { a, b } = yield* pair
+        const [from, to] = offerer === "smaller" ? [a, b] : [b, a]
+        yield* from.links.connect(to.did)
+        yield* until(() => to.connected().length === 1)
+        assert.deepStrictEqual(
+          [a, b].map((one) => one.connected().map(({ dialler }) => dialler)),
+          [["self"], ["peer"]]
+        )
+        assert.deepStrictEqual([kindOf(a, b), kindOf(b, a)], ["direct", "direct"])
+        yield* talks(a, b, "from a")
+        yield* talks(b, a, "from b")
+        assert.strictEqual(yield* value(Metric.linkEstablished, { kind: "direct" }), 2)
+      })
+    )
+  }
+
+  test(
+    "are one when both offer at once",
+    Effect.gen(function* () {
+      const { a, b } = yield* pair
+      yield* Effect.all([a.links.connect(b.did), b.links.connect(a.did)], { concurrency: 2 })
+      for (const one of [a, b]) {
+        assert.strictEqual(one.connected().length, 1)
+        assert.strictEqual(one.links.links().length, 1)
+      }
+      yield* talks(a, b, "from a")
+      yield* talks(b, a, "from b")
+    })
+  )
+
+  test(
+    "are asked for again when an offer or its answer is lost",
+    Effect.gen(function* () {
+      for (const kind of ["offer", "answer"]) {
+        const { a, b, world } = yield* pair
+        let lost = 0
+        world.delivers = (_from, offer) => offer.kind !== kind || ++lost > 1
+        yield* a.links.connect(b.did)
+        yield* talks(a, b, "found")
+        assert.isAtLeast(lost, 2)
+      }
+    })
+  )
+
+  test(
+    "say why there is none",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      assert.strictEqual(
+        yield* failureOf(a.links.connect((yield* makePeer(yield* makeWorld, 3, hostB)).did)),
+        "noRoute"
+      )
+      world.delivers = () => false
+      assert.strictEqual(yield* failureOf(a.links.connect(b.did)), "noAnswer")
+      world.delivers = () => true
+      cutDirect(world)
+      assert.strictEqual(yield* failureOf(a.links.connect(b.did)), "noPath")
+      yield* until(() => b.links.links().length === 0)
+      assert.strictEqual(a.links.links().length, 0)
+      assert.strictEqual(yield* value(Metric.linkAttemptFailures, { reason: "noAnswer" }), 1)
+      // Nothing of it stays in the way.
+      restore(world)
+      yield* a.links.connect(b.did)
+      yield* talks(b, a, "after all")
+    })
+  )
+
+  test(
+    "go over the relay where nothing else leads, and straight once that does",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      cutDirect(world)
+      yield* b.allocate("203.0.113.9")
+      yield* a.links.connect(b.did)
+      assert.deepStrictEqual([kindOf(a, b), kindOf(b, a)], ["relayed", "relayed"])
+      yield* talks(a, b, "through the relay")
+      yield* talks(b, a, "and back")
+      restore(world)
+      yield* until(() => kindOf(a, b) === "direct" && kindOf(b, a) === "direct")
+      yield* talks(a, b, "straight")
+      assert.isAtLeast(a.pathChanges(), 1)
+      assert.isAbove(yield* value(Metric.linkRelayBytes, { direction: "sent" }), 0)
+      assert.strictEqual(a.connected().length, 1)
+    })
+  )
+
+  test(
+    "go on over the relay within three seconds when the straight way is cut",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      yield* a.allocate("203.0.113.9")
+      yield* a.links.connect(b.did)
+      yield* until(() => kindOf(a, b) === "direct")
+      yield* Effect.sleep(30_000)
+      cutDirect(world)
+      yield* Effect.sleep(3000)
+      yield* talks(a, b, "after the cut")
+      yield* talks(b, a, "also back")
+      assert.strictEqual(yield* value(Metric.linkSwitches, { to: "relayed", reason: "lost" }), 1)
+    })
+  )
+
+  test(
+    "survive that every way goes and another relay comes",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      yield* a.allocate("203.0.113.9")
+      yield* a.links.connect(b.did)
+      cutDirect(world)
+      yield* until(() => kindOf(a, b) === "relayed")
+      // The relay's server is gone, with everything on it.
+      yield* SubscriptionRef.set(a.relay, undefined)
+      world.passes = (from, to) => [from, to].includes("203.0.113.8")
+      yield* until(() => a.link(b.did)?.isLost === true)
+      yield* a.allocate("203.0.113.8")
+      yield* until(() => a.link(b.did)?.isLost === false && b.link(a.did)?.isLost !== true)
+      yield* talks(a, b, "over the new relay")
+      yield* talks(b, a, "and back")
+    })
+  )
+
+  test(
+    "follow a member whose address changes",
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const hosts = { current: [hostA] }
+      const [one, other] = [yield* makePeer(world, 1, hostA, () => hosts.current), yield* makePeer(world, 2, hostB)]
+      yield* one.links.connect(other.did)
+      hosts.current = [hostA, "192.0.2.77"]
+      yield* one.links.addressesChanged
+      yield* until(() => world.offers.some(({ kind }) => kind === "update"))
+      const update = world.offers.findLast(({ kind }) => kind === "update")
+      assert.isTrue(update?.candidates.some(({ address }) => address.host === "192.0.2.77"))
+      yield* talks(one, other, "still here")
+    })
+  )
+
+  test(
+    "slow down what one member is sent through the relay",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      cutDirect(world)
+      // The way through the relay of the one who sends is what is limited.
+      yield* a.allocate("203.0.113.9")
+      yield* a.links.connect(b.did)
+      const before = b.heard().length
+      const packet = "x".repeat(1000)
+      for (let sent = 0; sent < 500; sent++) {
+        a.say(b.did, packet)
+        if (sent % 50 === 49) yield* Effect.sleep(10)
+      }
+      yield* Effect.sleep(200)
+      // Half a second's worth at once, and a tenth more in the time that passes.
+      assert.isAtMost(b.heard().length - before, 65)
+      assert.isAtLeast(b.heard().length - before, 45)
+      assert.isAbove(yield* value(Metric.linkDroppedPackets, { reason: "relayLimit" }), 400)
+    })
+  )
+
+  test(
+    "end with their session, and leave nothing behind",
+    Effect.gen(function* () {
+      const { a, b } = yield* pair
+      yield* a.links.connect(b.did)
+      yield* until(() => b.connected().length === 1)
+      a.drop(b.did)
+      b.drop(a.did)
+      assert.deepStrictEqual([a.links.links(), b.links.links()], [[], []])
+      yield* a.links.connect(b.did)
+      yield* talks(a, b, "again")
+      assert.strictEqual(yield* value(Metric.linksActive, {}), 2)
+    })
+  )
+
+  test(
+    "are no more than so many at their beginning, whoever begins",
+    Effect.gen(function* () {
+      const { a, world } = yield* pair
+      world.handlers.clear()
+      const silent = yield* Effect.forEach(Array.from({ length: 70 }), (_, index) =>
+        makePeer(world, 100 + index, hostB)
+      )
+      world.delivers = (_from, offer: LinkOfferContent) => offer.kind !== "offer"
+      const failures = yield* Effect.forEach(silent, ({ did }) => failureOf(a.links.connect(did)), {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(failures.filter((reason) => reason === "limit").length, 6)
+      assert.strictEqual(failures.filter((reason) => reason === "noAnswer").length, 64)
+    })
+  )
+})
