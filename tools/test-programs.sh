@@ -1,5 +1,6 @@
 #!/bin/sh
-# Brings the programs that the system tests talk to: coturn (a real TURN server) and promtool (Prometheus' own check).
+# Brings the programs that the system tests talk to: coturn (a real TURN server), promtool (Prometheus' own check), and,
+# on Linux, iproute2 and nftables for networks of NATs.
 # As root on Debian or Ubuntu they are installed or unpacked; elsewhere this says what to install and the tests that
 # need them are skipped by name (with CI=true a skip is a failure).
 set -eu
@@ -10,15 +11,21 @@ PATH="$PWD/$cache:$PATH:/usr/sbin"
 missing=""
 command -v turnserver >/dev/null 2>&1 || missing="$missing coturn"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+if [ "$(uname)" = Linux ]; then
+  command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+  command -v nft >/dev/null 2>&1 || missing="$missing nftables"
+fi
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "Installing for the tests:$missing ..." >&2
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq >&2
-  case "$missing" in
-    *coturn*) apt-get install -y -qq --no-install-recommends coturn >&2 ;;
-  esac
+  for package in coturn iproute2 nftables; do
+    case "$missing" in
+      *$package*) apt-get install -y -qq --no-install-recommends "$package" >&2 ;;
+    esac
+  done
   case "$missing" in
     *prometheus*)
       # Only promtool is wanted: unpacking the package starts no Prometheus service on this machine.
@@ -32,7 +39,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 else
   cat >&2 <<TEXT
 Not found:$missing. The tests that need them will be skipped. To run them all:
-  Debian, Ubuntu:  sudo apt-get install coturn prometheus
+  Debian, Ubuntu:  sudo apt-get install coturn prometheus iproute2 nftables
   macOS:           brew install coturn prometheus
 TEXT
 fi
