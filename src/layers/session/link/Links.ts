@@ -26,6 +26,7 @@ import * as LinkSocket from "./LinkSocket.ts"
 import { LinkSwitch } from "./LinkSwitch.ts"
 import * as LinkTables from "./LinkTable.ts"
 import * as Loopback from "./Loopback.ts"
+import { make as makeNatWatch, type NatWatch } from "./NatWatch.ts"
 import type { Reflexive } from "./Reflexive.ts"
 import * as RelayPorts from "./RelayPort.ts"
 import * as Whereabouts from "./Whereabouts.ts"
@@ -63,8 +64,7 @@ export interface Links {
   readonly reflexive: Reflexive
   readonly socket: LinkSocket.LinkSocket
   readonly links: () => ReadonlyArray<Link>
-  /** The addresses of this machine at which the link socket is reached. */
-  readonly hosts: () => ReadonlyArray<string>
+  readonly nat: NatWatch
 }
 
 /** The secret that the member gave; `undefined` for one that cannot be used, which the offer's codec excludes. */
@@ -299,6 +299,7 @@ export const make = Effect.fnUntraced(function* (
     if (isNew) ask()
   })
   yield* Effect.forkScoped(Stream.runForEach(reflexive.changes, () => tellAll))
+  const nat = yield* makeNatWatch(reflexive, options)
 
   signalling.onOffer((from, message) => onMessage(from, message).pipe(reportAndIgnore("network")))
   yield* metrics.sample(Metric.linkDroppedPackets, { reason: "stray" }, () => packets.statistics.strayPackets)
@@ -343,6 +344,6 @@ export const make = Effect.fnUntraced(function* (
     reflexive,
     socket,
     links: links.all,
-    hosts: whereabouts.hosts
+    nat
   }
 })

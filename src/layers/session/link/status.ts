@@ -1,6 +1,5 @@
 /** What there is to see of links, for people. */
 import { Effect } from "effect"
-import { type NatBehaviour, natBehaviour } from "../../../domain/natBehaviour.ts"
 import { format } from "../../../domain/transportAddress.ts"
 import type { Links as LinksService, LinksStatus, LinkStatus, ReflexiveServer } from "../../../services/Links.ts"
 import type { Link } from "./Link.ts"
@@ -24,16 +23,6 @@ const serversOf = (report: ReflexiveReport | undefined): ReadonlyArray<Reflexive
   return [...answers, ...failures]
 }
 
-const natOf = (report: ReflexiveReport | undefined, ownHosts: ReadonlyArray<string>): NatBehaviour =>
-  natBehaviour({
-    observations: (report?.answers ?? []).map(({ address, mapped }) => ({ server: address, mapped })),
-    isSilent:
-      report !== undefined &&
-      report.answers.length === 0 &&
-      report.failures.every(({ reason }) => reason === "timeout"),
-    ownHosts
-  })
-
 const linkOf = (link: Link, now: number): LinkStatus => ({
   did: link.did,
   state: link.state !== "up" ? "making" : link.isLost ? "lost" : "up",
@@ -53,12 +42,12 @@ export const make = (links: Links, now: () => number): LinksService["Service"] =
       port: links.port,
       families: links.socket.families,
       servers: serversOf(report),
-      nat: natOf(report, links.hosts()),
+      nat: links.nat.behaviour(),
       links: links.links().map((link) => linkOf(link, now()))
     }
   }
   return {
     status: Effect.sync(status),
-    refresh: Effect.map(links.reflexive.refresh, status)
+    refresh: links.reflexive.refresh.pipe(Effect.andThen(links.nat.measure), Effect.map(status))
   }
 }

@@ -154,7 +154,8 @@ describe("links", () => {
       yield* Effect.sleep(3000)
       yield* talks(a, b, "after the cut")
       yield* talks(b, a, "also back")
-      assert.strictEqual(yield* value(Metric.linkSwitches, { to: "relayed", reason: "lost" }), 1)
+      // One side notices it and the other follows, or both notice.
+      assert.isAtLeast(yield* value(Metric.linkSwitches, { to: "relayed", reason: "lost" }), 1)
     })
   )
 
