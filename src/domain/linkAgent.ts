@@ -103,7 +103,10 @@ export class LinkAgent {
     return { paths: this.#paths.size, inFlight: this.#paths.inFlight }
   }
 
-  /** The peer's candidates, again whenever they change. Paths of withdrawn ones live as long as their consent. */
+  /**
+   * The peer's candidates, again whenever they change. Paths of withdrawn ones stay while they have consent, and are
+   * forgotten some time after: the peer may still send there.
+   */
   setRemote(candidates: ReadonlyArray<LinkCandidate>, now: number): void {
     this.#paths.setRemote(candidates, now)
     for (const path of this.#paths.all()) this.#classify(path)
@@ -117,7 +120,7 @@ export class LinkAgent {
     const gone = [...this.#paths.all()].filter(({ base }) => base === "relay" && !available)
     for (const path of gone) this.#endConsent(path, now)
     this.#paths.setRelay(available, now)
-    if (this.#inUse !== undefined && gone.includes(this.#inUse.path)) this.#replaceLost(this.#inUse, now)
+    if (this.#inUse !== undefined && gone.includes(this.#inUse.path)) this.#replaceLost(now)
   }
 
   /** Our own addresses have changed: checks everything again at once. */
@@ -305,15 +308,12 @@ export class LinkAgent {
       this.#emit({ _tag: "Failed" })
     }
     const lost = [...this.#paths.all()].filter((path) => this.#lostAt(path) <= now)
-    for (const path of lost) {
-      this.#endConsent(path, now)
-      if (!path.listed && !this.#isSpokenFor(path)) this.#paths.delete(path)
-    }
-    if (this.#inUse !== undefined && lost.includes(this.#inUse.path)) this.#replaceLost(this.#inUse, now)
+    for (const path of lost) this.#endConsent(path, now)
+    if (this.#inUse !== undefined && lost.includes(this.#inUse.path)) this.#replaceLost(now)
   }
 
   /** The active path is gone: takes the next best, and tries all others again at once. */
-  #replaceLost(lost: InUse, now: number): void {
+  #replaceLost(now: number): void {
     this.#losses = [...this.#losses.slice(1 - lossesMax), now]
     const best = bestUsable(this.#paths.all(), now)
     if (best === undefined) {
@@ -325,7 +325,6 @@ export class LinkAgent {
     } else {
       this.#use(best, "lost", now)
     }
-    if (!lost.path.listed && lost.path.key !== this.#nomination?.key) this.#paths.delete(lost.path)
     for (const path of this.#paths.all()) if (path.consent === undefined) path.restart(now)
   }
 }

@@ -194,7 +194,7 @@ export class PathState {
     this.unreachable++
     if (this.consent !== undefined) {
       if (this.sends === 0) this.trigger(now)
-    } else if (this.unreachable >= 2) {
+    } else if (this.unreachable >= 2 && this.sends > 0) {
       this.sends = this.#timings.sendsPerCycle
       this.#scheduleRetry(now, connected)
     }

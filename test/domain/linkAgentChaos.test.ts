@@ -29,7 +29,7 @@ const action = Arbitrary.schema(
   ])
 )
 const step = Arbitrary.all([action, integer(0, routes.length - 1), integer(0, 1), integer(50, 14_000)])
-const steps = Arbitrary.array(step, { minLength: 3, maxLength: 40 })
+const steps = Arbitrary.array(step, { minLength: 3, maxLength: 30 })
 const nat = Arbitrary.schema(Schema.Literals(natKinds))
 const setting = Arbitrary.all([integer(0, 0x7fff_ffff), nat, nat, boolean, integer(0, 3)])
 type Step = readonly [string, number, number, number]
@@ -157,7 +157,7 @@ describe("two agents in a network that breaks and heals", () => {
       assertSettles(world)
       for (const member of world.members) assertBounds(member)
     },
-    { arbitrary: { runs: 150, size: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 200, size: 1000 } }
   )
 
   it.prop(
@@ -179,6 +179,6 @@ describe("two agents in a network that breaks and heals", () => {
         assertBounds(member)
       }
     },
-    { arbitrary: { runs: 150, size: 1000 } }
+    { timeout: 120_000, arbitrary: { runs: 200, size: 1000 } }
   )
 })

@@ -16,11 +16,8 @@ const own = new Set(["10.0.0.1"])
 const rank = (base: LinkBase, kind: LinkCandidateKind, mapped: string): number =>
   rankOf({ kind: kindOf(base, kind, mapped, own), relays: relaysOf(base, kind) })
 
-const assertInOrder = (priorities: ReadonlyArray<number>): void =>
-  assert.deepStrictEqual(
-    priorities,
-    priorities.toSorted((a, b) => b - a)
-  )
+const isInOrder = (priorities: ReadonlyArray<number>): boolean =>
+  priorities.every((one, index) => one < (priorities[index - 1] ?? Number.POSITIVE_INFINITY))
 
 describe("a path", () => {
   it("is named by base and remote address", () => {
@@ -52,18 +49,22 @@ describe("a path", () => {
   })
 
   it("is checked the sooner the likelier it is good", () => {
-    assertInOrder([
-      pairPriority("udp", "host", "10.0.0.2", 0),
-      pairPriority("udp", "host", "10.0.0.3", 1),
-      pairPriority("udp", "peerReflexive", "203.0.113.1", 0),
-      pairPriority("udp", "serverReflexive", "203.0.113.1", 0)
-    ])
-    assertInOrder([
-      pairPriority("udp", "relayed", "192.0.2.1", 31),
-      pairPriority("relay", "serverReflexive", "203.0.113.1", 5),
-      pairPriority("relay", "relayed", "192.0.2.1", 31),
-      pairPriority("relay", "host", "10.0.0.2", 0)
-    ])
+    assert.isTrue(
+      isInOrder([
+        pairPriority("udp", "host", "10.0.0.2", 0),
+        pairPriority("udp", "host", "10.0.0.3", 1),
+        pairPriority("udp", "peerReflexive", "203.0.113.1", 0),
+        pairPriority("udp", "serverReflexive", "203.0.113.1", 0)
+      ])
+    )
+    assert.isTrue(
+      isInOrder([
+        pairPriority("udp", "relayed", "192.0.2.1", 31),
+        pairPriority("relay", "serverReflexive", "203.0.113.1", 5),
+        pairPriority("relay", "relayed", "192.0.2.1", 31),
+        pairPriority("relay", "host", "10.0.0.2", 0)
+      ])
+    )
   })
 
   it("is revealed to be relayed by the priority of its checks", () => {

@@ -61,6 +61,8 @@ describe("a path without an answer", () => {
     assert.strictEqual(one.dueAt(standby, undefined), 250)
     one.reportUnreachable(20, true)
     assert.strictEqual(one.dueAt(standby, undefined), 10_020)
+    for (let report = 0; report < 10; report++) one.reportUnreachable(5000, true)
+    assert.strictEqual(one.dueAt(standby, undefined), 10_020)
   })
 })
 
