@@ -1,7 +1,7 @@
 /**
- * The part of the demo that needs root: two members behind routers with NATs, in network namespaces of their own,
- * who share only a bootstrap node. They find a direct way through the NATs; it is cut, and the session goes on over the TURN
- * server; it is restored, and the session goes back. All of it below one session, which notices nothing.
+ * The part of the demo that needs root: two members behind routers with NATs, in network namespaces of their own, who
+ * share only a bootstrap node. They find a direct way through the NATs; it is cut, and the session goes on over the
+ * TURN server; it is restored, and the session goes back. It is one session all the time.
  */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
