@@ -12,6 +12,7 @@ import { terminal } from "./cli/terminal.ts"
 import { id } from "./cli/id.ts"
 import { type CommandFailed, exitCodes } from "./cli/output.ts"
 import { dial } from "./cli/dial.ts"
+import { doctor } from "./cli/doctor.ts"
 import { network } from "./cli/network.ts"
 import { peers } from "./cli/peers.ts"
 import { ping } from "./cli/ping.ts"
@@ -25,7 +26,7 @@ import * as Logging from "./logging.ts"
 
 const root = Command.make("icn-node").pipe(
   Command.withDescription("A node of a cooperative network: identity, relay, and what members share"),
-  Command.withSubcommands([run, status, stop, peers, dial, ping, send, receive, network, id, config, turn])
+  Command.withSubcommands([run, status, stop, peers, dial, ping, send, receive, network, doctor, id, config, turn])
 )
 
 /** The log level is configuration (`--log-level` of `run`), so that file and environment can set it too. */

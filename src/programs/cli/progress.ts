@@ -28,6 +28,8 @@ const standardError = Effect.map(terminal, ({ isTerminal }): ProgressOutput => (
 export interface ProgressPainter {
   /** Paints how far it is. */
   readonly paint: (progress: Progress) => Effect.Effect<void>
+  /** Paints a text, shortened to the terminal's width. */
+  readonly line: (text: string) => Effect.Effect<void>
   /** A line that stays. */
   readonly note: (text: string) => Effect.Effect<void>
   /** Takes the painted line away, before something else is written. */
@@ -59,6 +61,12 @@ export const progressPainter = Effect.gen(function* () {
       // The last column makes some terminals begin a new line.
       write(clear + progressLine(progress, columns() - 1))
     }),
+    line: (text) =>
+      Effect.sync(() => {
+        if (!isTerminal) return
+        painted = true
+        write(clear + text.slice(0, columns() - 1))
+      }),
     note: (text) =>
       Effect.sync(() => {
         wipe()
