@@ -31,13 +31,14 @@ const wayText = ({ base, kind, remote, rttMs }: LinkPath): string =>
 export const make = ({ metrics, onLost, onPath, packets, relay }: LinkDriverParts) => {
   /** Another way is in use from now on. */
   const changeTo = Effect.fnUntraced(function* (link: Link, path: LinkPath) {
-    if (path.base === "relay") relay.prefer(path.remote)
     link.setPath(path, yield* Clock.currentTimeMillis)
   })
 
   const established = Effect.fnUntraced(function* (link: Link, path: LinkPath) {
     const wasFound = yield* Deferred.isDone(link.found)
     const isSame = wasFound && link.isRemote(path.remote)
+    // Or the first flight of QUIC would go as indications, of which the longest may not fit.
+    if (!wasFound && path.base === "relay") yield* relay.bind(path.remote)
     yield* changeTo(link, path)
     link.isLost = false
     if (!wasFound) {

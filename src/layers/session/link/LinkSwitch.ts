@@ -3,7 +3,7 @@
  * 8445 section 7) are answered and sent, and data goes to the link whose member has proven to be there. Plain functions
  * per packet; the agents say what to send when, and Links.ts asks them.
  */
-import { Result } from "effect"
+import { type Effect, Result } from "effect"
 import { withoutZone } from "../../../domain/ipAddress.ts"
 import type { LinkBase, LinkCheck } from "../../../domain/linkPath.ts"
 import { pathKey } from "../../../domain/linkPath.ts"
@@ -40,6 +40,8 @@ export interface SwitchParts {
   readonly socket: LinkSocket
   readonly relay: RelayPort
   readonly responder: BindingResponder
+  /** Runs what nobody waits for. */
+  readonly run: (effect: Effect.Effect<void>) => void
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Unpredictable bytes. */
@@ -197,5 +199,7 @@ export class LinkSwitch {
     // A member that moves on and on leaves the oldest behind.
     for (const [oldest] of own.slice(0, Math.max(0, own.length - routesPerLinkMax + 1))) this.#routes.delete(oldest)
     this.#routes.set(key, link)
+    // Bound for as long as the permission is there, so that a way over the relay is ready when it is needed.
+    if (base === "relay") this.#parts.run(this.#parts.relay.bind(at))
   }
 }

@@ -92,7 +92,14 @@ export const make = Effect.fnUntraced(function* (
   )
   const relay = yield* RelayPorts.make(settings.relay, options.relayLimits)
   const responder = yield* BindingResponder.make(socket)
-  const packets = new LinkSwitch({ socket, relay, responder, now, randomBytes: (length) => randomBytes(length) })
+  const packets = new LinkSwitch({
+    socket,
+    relay,
+    responder,
+    run: (effect) => table.run(effect),
+    now,
+    randomBytes: (length) => randomBytes(length)
+  })
   const whereabouts = yield* Whereabouts.make(socket, relay, table, settings, options)
   const { reflexive } = whereabouts
   const links = yield* LinkTables.make({ self, table, wire, socket, relay, packets, whereabouts, options }).pipe(
@@ -338,6 +345,8 @@ export const make = Effect.fnUntraced(function* (
         link.agent.localAddressesChanged(whereabouts.hosts(), now())
         link.wake.openUnsafe()
       }
+      // The allocation belongs to the address that is gone.
+      yield* Effect.forkIn(relay.probe, scope)
       yield* reflexive.refresh
       yield* tellAll
     }),

@@ -8,6 +8,9 @@ import { family, type TransportAddress } from "../../../domain/transportAddress.
 import type { TurnAllocation, TurnAllocationState } from "../../../services/TurnClient.ts"
 import type { RelayLimits, RelayRef } from "../Settings.ts"
 
+/** Without its channel in this time a way is used as it is: longer packets, which still get through. */
+const bindMillisMax = 500
+
 /** A burst of so many seconds passes, which is about what is on its way at once on a slow path. */
 const burstSeconds = 0.5
 
@@ -54,8 +57,10 @@ export interface RelayPort {
   readonly onChange: (changed: () => void) => void
   /** Lets these hosts send through the relay for as long as somebody holds them; ends what it began when called. */
   readonly permit: (hosts: Iterable<string>) => () => void
-  /** Makes sending there cheaper (a channel). Nobody waits for it. */
-  readonly prefer: (to: TransportAddress) => void
+  /** Binds a channel there, which makes sending cheaper; done when it is bound, or when it will not be soon. */
+  readonly bind: (to: TransportAddress) => Effect.Effect<void>
+  /** Has the server asked whether the allocation lives; without an answer another one takes its place. */
+  readonly probe: Effect.Effect<void>
 }
 
 /** What the relay reaches: the family of its own address. */
@@ -150,6 +155,7 @@ export const make = Effect.fnUntraced(function* (
     },
     prefer: (to) => {
       if (allocation !== undefined) run(Effect.asVoid(Effect.ignore(allocation.bindChannel(to))))
-    }
+    },
+    probe: Effect.suspend(() => (allocation === undefined ? Effect.void : allocation.probe))
   }
 })
