@@ -153,9 +153,12 @@ export const make = Effect.fnUntraced(function* (
         mine.clear()
       }
     },
-    prefer: (to) => {
-      if (allocation !== undefined) run(Effect.asVoid(Effect.ignore(allocation.bindChannel(to))))
-    },
+    bind: (to) =>
+      Effect.suspend(() =>
+        allocation === undefined
+          ? Effect.void
+          : Effect.asVoid(Effect.timeoutOption(Effect.ignore(allocation.bindChannel(to)), bindMillisMax))
+      ),
     probe: Effect.suspend(() => (allocation === undefined ? Effect.void : allocation.probe))
   }
 })
