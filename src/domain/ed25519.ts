@@ -29,7 +29,8 @@ export const domainTags = [
   "icn-node/connection-candidate/v1",
   "icn-node/gossip/v1",
   "icn-node/node-profile/v1",
-  "icn-node/link-offer/v1"
+  "icn-node/link-offer/v1",
+  "icn-node/ledger-entry/v1"
 ] as const
 export type DomainTag = (typeof domainTags)[number]
 
