@@ -85,6 +85,8 @@ export class Link implements WireLink {
   #pathSinceMillis: number
   switches = 0
   consentLosses = 0
+  /** Datagrams of QUIC that wait for a way. */
+  readonly early: Array<Uint8Array> = []
   /** Datagrams of QUIC for which there was no way. */
   droppedPackets = 0
   state: "new" | "connecting" | "up" | "closed" = "new"

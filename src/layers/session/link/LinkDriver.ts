@@ -40,6 +40,7 @@ export const make = ({ metrics, onLost, onPath, packets, relay }: LinkDriverPart
     // Or the first flight of QUIC would go as indications, of which the longest may not fit.
     if (!wasFound && path.base === "relay") yield* relay.bind(path.remote)
     yield* changeTo(link, path)
+    packets.flush(link)
     link.isLost = false
     if (!wasFound) {
       const seconds = ((yield* Clock.currentTimeMillis) - link.startedAtMillis) / 1000

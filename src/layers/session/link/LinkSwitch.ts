@@ -26,6 +26,8 @@ import type { RelayPort } from "./RelayPort.ts"
 const responseMillisMax = 5000
 /** Checks through the relay that wait for a response. */
 const relayChecksMax = 2048
+/** Packets of one link that wait for a way: the first flights of a handshake. */
+const earlyPacketsMax = 16
 /** Addresses at which one member may be heard. */
 const routesPerLinkMax = 64
 
@@ -86,12 +88,19 @@ export class LinkSwitch {
   send(link: Link, payload: Uint8Array): void {
     const path = link.agent.active
     if (path === undefined) {
-      link.droppedPackets++
+      // The member's first packets may come a moment before this side knows the way back.
+      if (link.early.length < earlyPacketsMax) link.early.push(payload)
+      else link.droppedPackets++
     } else if (path.base === "udp") {
       this.#parts.socket.send(payload, path.remote)
     } else {
       this.#parts.relay.send(payload, path.remote, link.meter)
     }
+  }
+
+  /** Sends what waited for a way. */
+  flush(link: Link): void {
+    for (const payload of link.early.splice(0)) this.send(link, payload)
   }
 
   /** Sends a check, and tells the agent of its response. */
