@@ -1,7 +1,8 @@
 /**
  * Tries a TURN server the way a member would need it, over each transport that the configuration allows: allocates,
  * then sends one packet from a second socket to the relayed address and back, so that both directions of the relay are
- * proved. Says what it found, also when only part of it works.
+ * proved. Where only TCP gets out of this network that socket is of no use, so a second allocation sends as well. Says
+ * what it found, also when only part of it works.
  */
 import { Clock, Deferred, Duration, Effect, Random, Schema } from "effect"
 import { family, format, type TransportAddress } from "../domain/transportAddress.ts"
@@ -60,38 +61,69 @@ const probe = <E>(send: () => void, received: Deferred.Deferred<void>, silent: E
 const equalBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, index) => byte === b[index])
 
-/** One packet each way between a plain socket and the allocation; milliseconds of the round trip. */
+/** Who sends through the relay and hears it: a socket of this machine, or another allocation. */
+interface OtherEnd {
+  readonly send: (payload: Uint8Array, to: TransportAddress) => void
+  readonly onReceive: (receive: (payload: Uint8Array) => void) => void
+}
+
+const socketEnd = (socket: UdpEndpoint): OtherEnd => ({
+  send: (payload, to) => socket.send(payload, to),
+  onReceive: (receive) => socket.onReceive(receive)
+})
+
+const allocationEnd = (allocation: TurnAllocation): OtherEnd => ({
+  send: (payload, to) => void allocation.send(to, payload),
+  onReceive: (receive) => allocation.onReceive(receive)
+})
+
+/** One packet each way between any of the other ends and the allocation; milliseconds of the round trip. */
 const roundTrip = Effect.fnUntraced(function* (
   allocation: TurnAllocation,
-  plain: UdpEndpoint,
+  others: ReadonlyArray<OtherEnd>,
   relayed: TransportAddress
 ) {
   const token = Uint8Array.from(yield* Effect.forEach(Array.from({ length: 16 }), () => Random.nextIntBetween(0, 256)))
   const outward = yield* Deferred.make<void>()
   const back = yield* Deferred.make<void>()
-  let peer: TransportAddress | undefined
+  const peers = new Map<string, TransportAddress>()
   allocation.onReceive((payload, from) => {
     if (!equalBytes(payload, token)) return
-    peer = from
+    peers.set(format(from), from)
     Deferred.doneUnsafe(outward, Effect.void)
   })
-  plain.onReceive((payload) => {
-    if (equalBytes(payload, token)) Deferred.doneUnsafe(back, Effect.void)
-  })
+  for (const other of others) {
+    other.onReceive((payload) => {
+      if (equalBytes(payload, token)) Deferred.doneUnsafe(back, Effect.void)
+    })
+  }
   const relayedAddress = format(relayed)
   const started = yield* Clock.currentTimeNanos
   yield* probe(
-    () => plain.send(token, relayed),
+    () => others.forEach((other) => other.send(token, relayed)),
     outward,
     new RelaySilent({ direction: "peer to relay", relayedAddress })
   )
   yield* probe(
-    () => peer !== undefined && allocation.send(peer, token),
+    () => peers.forEach((peer) => allocation.send(peer, token)),
     back,
     new RelaySilent({ direction: "relay to peer", relayedAddress })
   )
   return Number((yield* Clock.currentTimeNanos) - started) / 1e6
 })
+
+/** A second allocation that may send to the first one, and be answered; none where the server grants only one. */
+const secondAllocation = Effect.fnUntraced(
+  function* (config: TurnConfig, first: TurnAllocation, relayed: TransportAddress) {
+    const second = yield* TurnClient.use((client) => client.allocate(config))
+    const state = second.state()
+    if (state === undefined) return []
+    yield* second.permit(relayed.host)
+    yield* first.permit(state.relayedAddress.host)
+    return [allocationEnd(second)]
+  },
+  (made) => Effect.orElseSucceed(made, (): ReadonlyArray<OtherEnd> => [])
+)
 
 /** Tries one transport, whatever the configuration says of it. Never fails: what went wrong is part of the result. */
 export const turnCheckOver: (
@@ -102,7 +134,8 @@ export const turnCheckOver: (
   const udp = yield* Udp
   let known: Omit<TurnTransportCheck, "ok" | "error" | "rttMs"> = { transport }
   return yield* Effect.gen(function* () {
-    const allocation = yield* client.allocate(config.pipe(withTransport(transport)))
+    const over = config.pipe(withTransport(transport))
+    const allocation = yield* client.allocate(over)
     const state = allocation.state()
     if (state === undefined) return { ...known, ok: false, error: "the allocation was lost at once" }
     const { lifetimeSeconds, mappedAddress, relayedAddress } = state
@@ -112,7 +145,8 @@ export const turnCheckOver: (
     const any = family(relayedAddress.host) === 6 ? "::" : "0.0.0.0"
     const plain = yield* udp.bind({ host: loopback ? mappedAddress.host : any, port: 0 })
     yield* allocation.permit(mappedAddress.host)
-    const rttMs = yield* roundTrip(allocation, plain, relayedAddress)
+    const second = transport === "tcp" ? yield* secondAllocation(over, allocation, relayedAddress) : []
+    const rttMs = yield* roundTrip(allocation, [socketEnd(plain), ...second], relayedAddress)
     return { ...known, ok: true, rttMs }
   }).pipe(
     Effect.scoped,

@@ -58,6 +58,16 @@ describe("turnCheck", () => {
 })
 
 describe("turnCheckOver", () => {
+  it.effect("proves a relay over TCP where no UDP of this machine gets out", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer({ relayHost })
+      const { exit } = yield* timed(turnCheckOver(config, "tcp"), "10 millis")
+      const result = yield* exit
+      assert.deepInclude(result, { transport: "tcp", ok: true })
+      assert.strictEqual(server.allocations().length, 0)
+    }).pipe(inWorldWithTcp({}, { deliveries: ({ from }) => (from.host === relayHost ? [0] : []) }))
+  )
+
   it.effect("proves both directions, measures the round trip, and releases the relay", () =>
     Effect.gen(function* () {
       const { left, result } = yield* check(config, { deliveries: () => [10] })

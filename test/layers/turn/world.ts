@@ -29,9 +29,12 @@ export const layerOf = (options: UdpMemory.UdpMemoryOptions = {}): Layer.Layer<T
   )
 
 /** The same with TCP beside UDP. */
-export const layerWithTcp = (options: TcpMemory.TcpMemoryOptions = {}): Layer.Layer<TurnClient | Udp | Tcp> =>
+export const layerWithTcp = (
+  options: TcpMemory.TcpMemoryOptions = {},
+  udp: UdpMemory.UdpMemoryOptions = {}
+): Layer.Layer<TurnClient | Udp | Tcp> =>
   TurnUdpTcp.layer.pipe(
-    Layer.provideMerge(Layer.merge(UdpMemory.layer(), TcpMemory.layer(options))),
+    Layer.provideMerge(Layer.merge(UdpMemory.layer(udp), TcpMemory.layer(options))),
     Layer.provideMerge(MetricsMemory.layer),
     Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
   )
@@ -49,7 +52,8 @@ const within =
 
 export const inWorld = (options: UdpMemory.UdpMemoryOptions = {}) => within(() => layerOf(options))
 
-export const inWorldWithTcp = (options: TcpMemory.TcpMemoryOptions = {}) => within(() => layerWithTcp(options))
+export const inWorldWithTcp = (options: TcpMemory.TcpMemoryOptions = {}, udp: UdpMemory.UdpMemoryOptions = {}) =>
+  within(() => layerWithTcp(options, udp))
 
 export const startServer = (options: ScriptedTurnServer.ScriptedTurnServerOptions = {}) =>
   ScriptedTurnServer.make(options)
