@@ -127,7 +127,9 @@ export const make = Effect.fnUntraced(function* (
     const beginning = [...links.values()].filter(({ state }) => state !== "up").length
     if (beginning >= beginningMax) {
       yield* metrics.inc(Metric.linkAttemptFailures, { reason: "limit" })
-      return yield* new LinkFailed({ reason: "limit", detail: `${beginningMax} links are being made already` })
+      const error = new LinkFailed({ reason: "limit", detail: `${beginningMax} links are being made already` })
+      yield* Deferred.fail(up, error)
+      return yield* error
     }
     const controlling = isSmaller(self.text, did.text)
     const relayFamily = relay.state()?.relayedAddress.host.includes(":") === true

@@ -3,7 +3,7 @@
  * one QUIC connection over whichever is the best of them (RFC 8445 and RFC 7675 in spirit). The smaller DID dials and
  * chooses the way. A link lives as long as its session, and a session that ends takes its link along.
  */
-import { Clock, Deferred, Effect, Exit, Option, type PubSub, Redacted, Result, Scope, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Option, type PubSub, Redacted, Result, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import { scopeOf } from "../../../domain/addressScope.ts"
 import type { Did } from "../../../domain/did.ts"
@@ -179,20 +179,23 @@ export const make = Effect.fnUntraced(function* (
     })
   })
 
-  /** Runs the course of a link; whatever goes wrong before its session is up ends it. */
-  const course = (link: Link, work: Effect.Effect<void, LinkFailed>) =>
-    Effect.forkIn(
-      Effect.catchCause(work, (cause) => {
-        const failed = Option.getOrUndefined(Exit.findErrorOption(Exit.failCause(cause)))
-        if (failed !== undefined) return close(link, failed)
-        return Effect.andThen(
-          Effect.failCause(cause).pipe(reportAndIgnore("network")),
-          close(link, new LinkFailed({ reason: "closed", detail: "the link was given up" }))
-        )
-      }),
-      scope,
+  /** Runs the course of a link, which ends with it; whatever goes wrong before its session is up ends the link. */
+  const course = (link: Link, work: Effect.Effect<void, LinkFailed>) => {
+    const ended = Effect.fnUntraced(function* (cause: Cause.Cause<LinkFailed>) {
+      // Whoever ended the link has said why.
+      if (Cause.hasInterruptsOnly(cause)) return
+      const failed = Option.getOrUndefined(Cause.findErrorOption(cause))
+      if (failed !== undefined) return yield* close(link, failed)
+      yield* Effect.failCause(cause).pipe(reportAndIgnore("network"))
+      yield* close(link, new LinkFailed({ reason: "closed", detail: "the link was given up" }))
+    })
+    // What ends the link interrupts this as well, but not before it is told and counted.
+    return Effect.forkIn(
+      Effect.uninterruptibleMask((restore) => Effect.catchCause(restore(work), ended)),
+      link.scope,
       { startImmediately: true }
     )
+  }
 
   /** The first round of questions, where it is not over yet. */
   const gathered = Effect.timeoutOption(reflexive.began, gatherMillisMax)
@@ -229,26 +232,33 @@ export const make = Effect.fnUntraced(function* (
     return false
   })
 
-  const onOffer = Effect.fnUntraced(function* (did: Did, from: LinkOffer) {
-    const present = links.get(did)
-    // Both offer at once: the smaller one's offer stands, and will be answered.
-    if (present?.state === "new" && present.offered && isSmaller(self.text, did.text)) return
-    // The same offer again: the answer was lost.
-    if (present !== undefined && !present.offered && idText(present.id) === idText(from.linkId)) {
-      return yield* Effect.ignore(send(present, "answer"))
+  const onOffer: (did: Did, from: LinkOffer) => Effect.Effect<void, LinkFailed> = Effect.fnUntraced(
+    function* (did, from) {
+      const present = links.get(did)
+      // Both offer at once: the smaller one's offer stands, and will be answered.
+      if (present?.state === "new" && present.offered && isSmaller(self.text, did.text)) return
+      // The same offer again: the answer was lost.
+      if (present !== undefined && !present.offered && idText(present.id) === idText(from.linkId)) {
+        return yield* Effect.ignore(send(present, "answer"))
+      }
+      if (yield* hasSession(did)) {
+        yield* Effect.logDebug(`${did.text} offers a link, but there is a session that answers`)
+        return
+      }
+      const before = links.get(did)
+      // The same offer came again meanwhile, say, or somebody here has begun a link.
+      if (before !== present && before !== undefined) return yield* onOffer(did, from)
+      // Whoever waits for the link that goes waits for the one that comes.
+      const up = before !== undefined && before.state !== "up" ? before.up : undefined
+      if (before !== undefined) yield* links.replace(before)
+      yield* Effect.uninterruptible(
+        Effect.flatMap(begin(did, from.linkId, false, up), (link) => {
+          link.state = "connecting"
+          return course(link, answer(link, from))
+        })
+      )
     }
-    if (yield* hasSession(did)) {
-      yield* Effect.logDebug(`${did.text} offers a link, but there is a session that answers`)
-      return
-    }
-    const before = links.get(did)
-    // Whoever waits for the link that goes waits for the one that comes.
-    const up = before !== undefined && before.state !== "up" ? before.up : undefined
-    if (before !== undefined) yield* links.replace(before)
-    const link = yield* begin(did, from.linkId, false, up)
-    link.state = "connecting"
-    yield* course(link, answer(link, from))
-  })
+  )
 
   const onMessage = Effect.fnUntraced(function* (did: Did, message: LinkOffer) {
     if (message.kind === "offer") return yield* Effect.ignore(onOffer(did, message))
@@ -319,8 +329,10 @@ export const make = Effect.fnUntraced(function* (
     connect: Effect.fnUntraced(function* (did) {
       const present = links.get(did)
       if (present !== undefined) return yield* Deferred.await(present.up)
-      const link = yield* begin(did, randomBytes(linkIdLength), true)
-      yield* course(link, offer(link))
+      // Whoever loses interest leaves behind a link that goes its way, never one that nobody looks after.
+      const link = yield* Effect.uninterruptible(
+        Effect.tap(begin(did, randomBytes(linkIdLength), true), (begun) => course(begun, offer(begun)))
+      )
       return yield* Deferred.await(link.up)
     }),
     opened: (connection) => {

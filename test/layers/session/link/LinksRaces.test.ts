@@ -1,0 +1,68 @@
+/** Links whose two sides, relay or surroundings change at an awkward moment. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, type Scope } from "effect"
+import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
+import { type LinkPeer, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
+import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
+
+const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(name, () =>
+    inVirtualTime(Effect.scoped(body)).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
+  )
+
+const hostA = "192.0.2.1"
+const hostB = "198.51.100.1"
+
+/** Two members, of whom the first has the smaller DID and so dials. */
+const pair = Effect.gen(function* () {
+  const world = yield* makeWorld
+  const [one, other] = [yield* makePeer(world, 1, hostA), yield* makePeer(world, 2, hostB)]
+  const [a, b] = one.did.text < other.did.text ? [one, other] : [other, one]
+  return { world, a, b }
+})
+
+const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(20), until(holds))))
+
+const talks = Effect.fnUntraced(function* (from: LinkPeer, to: LinkPeer, said: string) {
+  from.say(to.did, said)
+  yield* Effect.sleep(100)
+  assert.include(to.heard(), said)
+})
+
+describe("links at awkward moments", () => {
+  test(
+    "that gave way to the member's offer do not offer again, however long a way takes to be found",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      world.passes = () => false
+      const both = yield* Effect.forkChild(
+        Effect.all([a.links.connect(b.did), b.links.connect(a.did)], { concurrency: 2 })
+      )
+      yield* Effect.sleep(4000)
+      world.passes = () => true
+      yield* Fiber.join(both)
+      yield* until(() => a.connected().length === 1 && b.connected().length === 1)
+      assert.isAtMost(world.offers.filter(({ from, kind }) => kind === "offer" && from.text === b.did.text).length, 1)
+      yield* talks(a, b, "hello")
+      yield* talks(b, a, "hello too")
+    })
+  )
+
+  test(
+    "that both begin again and again come to one, and nothing waits for ever",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      world.passes = () => false
+      const attempts = yield* Effect.forEach([a, b, a, b, b, a], (from, index) =>
+        Effect.forkChild(Effect.exit(Effect.delay(from.links.connect(from === a ? b.did : a.did), index * 1300)))
+      )
+      yield* Effect.sleep(9000)
+      world.passes = () => true
+      yield* Effect.forEach(attempts, Fiber.join)
+      yield* a.links.connect(b.did)
+      yield* until(() => b.connected().length === 1)
+      yield* talks(a, b, "hello")
+    })
+  )
+})
