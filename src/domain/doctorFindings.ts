@@ -84,7 +84,9 @@ const turnFinding = (facts: DoctorFacts, fact: TurnFact): DoctorFinding => {
     )
   }
   if (!isAllowed) return finding(check, "skip", `${problem}; turn_transport leaves it out anyway`)
-  return finding(check, hasRelay(facts) ? "warn" : "fail", problem, turnRemedy(fact))
+  // What to do about blocked UDP stands in its own line.
+  const isExplained = transport === "udp" && udpVerdict(facts) === "blocked"
+  return finding(check, hasRelay(facts) ? "warn" : "fail", problem, isExplained ? undefined : turnRemedy(fact))
 }
 
 const turnFindings = (facts: DoctorFacts): ReadonlyArray<DoctorFinding> =>

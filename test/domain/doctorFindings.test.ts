@@ -82,7 +82,11 @@ describe("findings", () => {
   it("fails for blocked UDP without a relay, and warns with one", () => {
     const stun = [stunSilence]
     assert.deepStrictEqual(marks("UDP", { stun, turn: [] }), ["fail"])
-    assert.deepStrictEqual(marks("UDP", { stun, turn: [turnFailed("udp"), turnOk("tcp")] }), ["warn"])
+    const overTcp = { stun, turn: [turnFailed("udp"), turnOk("tcp")] }
+    assert.deepStrictEqual(marks("UDP", overTcp), ["warn"])
+    // What to do is said once.
+    assert.isUndefined(of("TURN UDP", overTcp)[0]?.[2])
+    assert.isDefined(of("TURN UDP", { ...overTcp, stun: [stunAnswer] })[0]?.[2])
   })
 
   it("warns of a symmetric NAT without a relay, and tells how sure it is", () => {

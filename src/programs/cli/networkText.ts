@@ -56,7 +56,7 @@ const linkLines = (link: LinkStatus): ReadonlyArray<string> => {
     `link ${link.state} for ${formatSeconds(link.ageSeconds)}, way changed ${times(link.switches)}, ` +
       `consent lost ${times(link.consentLosses)}${confirmed}`,
     ...(active === undefined ? [`no way now; ${link.paths.length} are being tried`] : [`on ${wayText(active)}`]),
-    ...(others.length === 0 ? [] : [`also ${others.map(wayText).join("; ")}`]),
+    ...others.map((other) => `also ${wayText(other)}`),
     ...(relayed.bytesIn + relayed.bytesOut === 0 ? [] : [`through this node's relay ${trafficText(relayed)}`])
   ]
 }
