@@ -35,7 +35,7 @@ export const localPortsMax = 3
 export const serverAddressesMax = 4
 /** How long a closing allocation waits for the server to confirm the release: two sends of the request. */
 export const releaseWaitMillis = 1_000
-/** While a lost allocation is asked for again, an unanswered request is given up and begun anew so often. */
+/** While an allocation is doubted or asked for again, an unanswered request is given up after so long. */
 export const reallocationTimeoutMillis = 7_500
 /** Data went out and nothing came back for so long: perhaps a restarted server, which drops ChannelData in silence. */
 export const silenceMillis = 1_500

@@ -44,11 +44,14 @@ const keepRefreshed = Effect.fnUntraced(function* (session: Session, { granted, 
   let failures = 0
   while (true) {
     const due = refreshDelayMillis(state.lifetimeSeconds, keepalive, yield* Random.next)
-    yield* Effect.timeoutOption(session.probes.wanted, failures === 0 ? due : refreshRetryMillis)
+    const doubt = yield* Effect.timeoutOption(session.probes.wanted, failures === 0 ? due : refreshRetryMillis)
     // All who doubt in the same moment, as when one ICMP error fails many requests, get one Refresh.
     yield* Effect.yieldNow
     session.probes.begin()
-    const result = yield* Effect.result(Allocation.refresh(session.options, relay, state))
+    const { timeoutMillis } = session.options
+    // Whoever doubts needs an answer soon; asking for another allocation finds one that lives after all.
+    const waits = Option.isSome(doubt) ? Math.min(timeoutMillis, reallocationTimeoutMillis) : timeoutMillis
+    const result = yield* Effect.result(Allocation.refresh({ ...session.options, timeoutMillis: waits }, relay, state))
     if (Result.isSuccess(result)) {
       failures = 0
       state = result.success

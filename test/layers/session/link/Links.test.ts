@@ -184,12 +184,17 @@ describe("links", () => {
       const world = yield* makeWorld
       const hosts = { current: [hostA] }
       const [one, other] = [yield* makePeer(world, 1, hostA, () => hosts.current), yield* makePeer(world, 2, hostB)]
+      let probes = 0
+      const probe = Effect.sync(() => void probes++)
+      const allocation = yield* one.allocate("203.0.113.9")
+      yield* SubscriptionRef.set(one.relay, { ...allocation, probe })
       yield* one.links.connect(other.did)
       hosts.current = [hostA, "192.0.2.77"]
       yield* one.links.addressesChanged
       yield* until(() => world.offers.some(({ kind }) => kind === "update"))
       const update = world.offers.findLast(({ kind }) => kind === "update")
       assert.isTrue(update?.candidates.some(({ address }) => address.host === "192.0.2.77"))
+      assert.strictEqual(probes, 1)
       yield* talks(one, other, "still here")
     })
   )
