@@ -11,6 +11,7 @@ import type { LinkCandidate } from "../../../domain/linkCandidate.ts"
 import { type LinkOffer, type LinkOfferKind, linkIdLength } from "../../../domain/linkOffer.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
+import { format } from "../../../domain/transportAddress.ts"
 import { shortTermKey } from "../../../protocol/stunIntegrity.ts"
 import { Metrics, reportAndIgnore } from "../../../services/Metrics.ts"
 import { type SessionEvent, SessionListenFailed } from "../../../services/SessionManager.ts"
@@ -71,6 +72,13 @@ export interface Links {
 const secretOf = ({ password, ufrag }: Pick<LinkOffer, "ufrag" | "password">): LinkSecret | undefined =>
   Result.getOrUndefined(Result.map(shortTermKey(Redacted.make(password)), (key) => ({ ufrag, password, key })))
 
+/** To tell whether a member knows all of it, whatever the order. */
+const textOf = (candidates: ReadonlyArray<LinkCandidate>): string =>
+  candidates
+    .map(({ address, kind }) => `${kind} ${format(address)}`)
+    .toSorted()
+    .join(" ")
+
 const idText = (id: Uint8Array): string => Buffer.from(id).toString("base64url")
 
 /** Opens the link socket; links are made until the scope closes. */
@@ -106,17 +114,15 @@ export const make = Effect.fnUntraced(function* (
     Scope.provide(scope)
   )
   const { begin, close } = links
+  /** Where each member was told last that this node may be reached. */
+  const told = new WeakMap<Link, string>()
   const send = (link: Link, kind: LinkOfferKind) =>
-    Effect.suspend(() =>
-      signalling.send({
-        kind,
-        to: link.did,
-        linkId: link.id,
-        ufrag: link.local.ufrag,
-        password: link.local.password,
-        candidates: kind === "refusal" ? [] : whereabouts.candidates()
-      })
-    )
+    Effect.suspend(() => {
+      const candidates = kind === "refusal" ? [] : whereabouts.candidates()
+      told.set(link, textOf(candidates))
+      const { did: to, id: linkId, local } = link
+      return signalling.send({ kind, to, linkId, ufrag: local.ufrag, password: local.password, candidates })
+    })
 
   /** The relay lets in the addresses from which the member may come: those of the internet, and relayed ones. */
   const permit = (link: Link, remote: ReadonlyArray<LinkCandidate>): void => {
@@ -268,10 +274,14 @@ export const make = Effect.fnUntraced(function* (
       const refused = new LinkFailed({ reason: "refused", detail: "the member wants no link" })
       return link.state === "up" ? undefined : yield* close(link, refused)
     }
-    if (message.kind === "answer" && (!link.offered || link.state !== "new")) return
-    if (message.kind === "answer") link.state = "connecting"
+    const isBegun = link.state !== "new"
+    if (message.kind === "answer" && (!link.offered || isBegun)) return
+    // An update before the answer is a newer one.
+    if (!isBegun) link.state = "connecting"
     yield* takeRemote(link, message)
     yield* Deferred.succeed(link.answered, undefined)
+    // What came up while the offer was under way, such as a relay.
+    if (!isBegun && told.get(link) !== textOf(whereabouts.candidates())) yield* Effect.ignore(send(link, "update"))
   })
 
   /** Tells every member where this node may be reached now. */

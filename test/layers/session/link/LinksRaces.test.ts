@@ -65,4 +65,22 @@ describe("links at awkward moments", () => {
       yield* talks(a, b, "hello")
     })
   )
+
+  test(
+    "tell of a relay that came while the offer was under way",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
+      const take = world.handlers.get(a.did.text)
+      world.handlers.set(a.did.text, (from, offer) =>
+        take === undefined ? Effect.void : Effect.delay(take(from, offer), 1500)
+      )
+      const connecting = yield* Effect.forkChild(a.links.connect(b.did))
+      yield* until(() => world.offers.some(({ kind }) => kind === "answer"))
+      yield* a.allocate("203.0.113.9")
+      yield* Fiber.join(connecting)
+      const last = world.offers.findLast(({ from }) => from.text === a.did.text)
+      assert.isTrue(last?.candidates.some(({ kind }) => kind === "relayed"))
+    })
+  )
 })
