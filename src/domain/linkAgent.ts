@@ -192,6 +192,11 @@ export class LinkAgent {
     return this.#paths.get(base, from)?.authenticated === true
   }
 
+  /** Whether the peer has answered there, and not fallen silent since: nobody else can be at that address. */
+  hasConsent(base: LinkBase, at: TransportAddress): boolean {
+    return this.#paths.get(base, at)?.consent !== undefined
+  }
+
   /** All paths, for display. */
   paths(now: number): ReadonlyArray<LinkPathStatus> {
     const nominated = this.#controlling ? this.#inUse?.path.key : this.#nomination?.key

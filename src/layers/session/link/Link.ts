@@ -7,6 +7,7 @@ import { Deferred, Latch, Schema, type Scope } from "effect"
 import type { Did } from "../../../domain/did.ts"
 import type { LinkAgent } from "../../../domain/linkAgent.ts"
 import type { LinkPath } from "../../../domain/linkPath.ts"
+import type { TokenBucket } from "../../../domain/tokenBucket.ts"
 import type { TransportAddress } from "../../../domain/transportAddress.ts"
 import type { IntegrityKey } from "../../../protocol/stunIntegrity.ts"
 import type { WireLink, WirePath } from "../Wire.ts"
@@ -87,6 +88,12 @@ export class Link implements WireLink {
   consentLosses = 0
   /** Datagrams of QUIC that wait for a way. */
   readonly early: Array<Uint8Array> = []
+  /** Where the member may be heard, by the names of paths, the oldest first. */
+  readonly routes = new Set<string>()
+  /** Paths for which the relay was asked for a channel. */
+  readonly channels = new Set<string>()
+  /** What is left of the checks of the member that are answered. */
+  answers: TokenBucket | undefined
   /** Datagrams of QUIC for which there was no way. */
   droppedPackets = 0
   state: "new" | "connecting" | "up" | "closed" = "new"

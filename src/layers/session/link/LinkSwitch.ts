@@ -7,6 +7,7 @@ import { type Effect, Result } from "effect"
 import { withoutZone } from "../../../domain/ipAddress.ts"
 import type { LinkBase, LinkCheck } from "../../../domain/linkPath.ts"
 import { pathKey } from "../../../domain/linkPath.ts"
+import { Allowances, full, take, type TokenRate } from "../../../domain/tokenBucket.ts"
 import type { TransportAddress } from "../../../domain/transportAddress.ts"
 import { decode, type DecodedStun, isStun } from "../../../protocol/stun.ts"
 import {
@@ -17,6 +18,7 @@ import {
   usernameOf
 } from "../../../protocol/stunBinding.ts"
 import { method } from "../../../protocol/turn.ts"
+import { sourceOf } from "../Table.ts"
 import type { BindingResponder } from "./BindingResponder.ts"
 import type { Link } from "./Link.ts"
 import type { LinkSocket } from "./LinkSocket.ts"
@@ -30,12 +32,26 @@ const relayChecksMax = 2048
 const earlyPacketsMax = 16
 /** Addresses at which one member may be heard. */
 const routesPerLinkMax = 64
+/** Channels that one link may have bound: all of them have to last for all members, and without one it works, too. */
+const channelsPerLinkMax = 16
+/**
+ * Checks to one host that one member may cause, however often it offers, while nobody answers there: it may have named
+ * somebody else's. Enough for eight addresses of one NAT.
+ */
+const unprovenRate: TokenRate = { ratePerSecond: 4, burst: 64 }
+/** Pairs of member and host for which that is remembered. */
+const unprovenMax = 4096
+/** Checks of one member that are answered: several times of what its pace allows. */
+const answerRate: TokenRate = { ratePerSecond: 100, burst: 200 }
+const unlimited: TokenRate = { ratePerSecond: Number.MAX_SAFE_INTEGER, burst: Number.MAX_SAFE_INTEGER }
 
 export interface SwitchStatistics {
   /** Data from addresses at which no member has proven itself. */
   strayPackets: number
   /** Checks that are nobody's, or not signed as they should be. */
   checksRefused: number
+  /** Checks that were not sent, because too many went to a host that does not answer. */
+  checksHeldBack: number
 }
 
 export interface SwitchParts {
@@ -64,7 +80,8 @@ export class LinkSwitch {
   /** Which member is heard at an address: `udp|host:port` or `relay|host:port`. */
   readonly #routes = new Map<string, Link>()
   readonly #relayChecks = new Map<string, RelayCheck>()
-  readonly statistics: SwitchStatistics = { strayPackets: 0, checksRefused: 0 }
+  readonly #unproven = new Allowances({ messages: unprovenRate, bytes: unlimited }, unprovenMax)
+  readonly statistics: SwitchStatistics = { strayPackets: 0, checksRefused: 0, checksHeldBack: 0 }
 
   constructor(parts: SwitchParts) {
     this.#parts = parts
@@ -80,7 +97,8 @@ export class LinkSwitch {
 
   remove(link: Link): void {
     if (this.#byUfrag.get(link.local.ufrag) === link) this.#byUfrag.delete(link.local.ufrag)
-    for (const [key, owner] of this.#routes) if (owner === link) this.#routes.delete(key)
+    for (const key of link.routes) if (this.#routes.get(key) === link) this.#routes.delete(key)
+    link.routes.clear()
     for (const [key, waiting] of this.#relayChecks) if (waiting.link === link) this.#relayChecks.delete(key)
   }
 
@@ -107,6 +125,7 @@ export class LinkSwitch {
   check(link: Link, check: LinkCheck): void {
     const { remote } = link
     if (remote === undefined) return
+    if (!this.#maySend(link, check)) return void this.statistics.checksHeldBack++
     const transactionId = this.#parts.randomBytes(12)
     const bytes = encodeCheck({
       transactionId,
@@ -125,6 +144,11 @@ export class LinkSwitch {
     const settle = (response: DecodedStun): boolean => this.#response(link, check, response)
     socket.expect({ transactionId, from: check.to, timeoutMillis: responseMillisMax, settle })
     socket.send(bytes, check.to)
+  }
+
+  #maySend(link: Link, { base, to }: LinkCheck): boolean {
+    if (link.agent.hasConsent(base, to)) return true
+    return this.#unproven.take(`${link.did.text}|${sourceOf(to.host)}`, this.#parts.now(), 0) === 0
   }
 
   #expectRelayed(key: string, link: Link, check: LinkCheck): void {
@@ -146,6 +170,7 @@ export class LinkSwitch {
     if (answer._tag === "Refused") return true
     if (link.agent.onResponse(check.id, check.to, check.base, answer.mapped, this.#parts.now())) {
       this.#learn(link, check.base, check.to)
+      if (check.base === "relay") this.#bind(link, check.to)
     }
     link.wake.openUnsafe()
     return true
@@ -165,12 +190,15 @@ export class LinkSwitch {
     }
     const check = readCheck(request, link.local.key)
     // Who has which role follows from their keys, so that nobody needs to be told of a conflict.
-    if (Result.isFailure(check) || check.success.controlling === link.controlling) {
+    const isValid = Result.isSuccess(check) && check.success.controlling !== link.controlling
+    if (!isValid || !this.#mayAnswer(link)) {
       return void this.statistics.checksRefused++
     }
     const { nominate, priority } = check.success
     if (!link.agent.onRequest({ base, from, nominated: nominate, priority }, this.#parts.now())) return
-    this.#learn(link, base, from)
+    // Whoever sends a packet can say that it comes from anywhere; who is known to be there stays.
+    const owner = this.#routes.get(pathKey(base, from))
+    if (owner === undefined || !owner.agent.hasConsent(base, from)) this.#learn(link, base, from)
     const { transactionId } = request
     const mapped = { host: withoutZone(from.host), port: from.port }
     const response = encodeCheckResponse({ transactionId, mapped, key: link.local.key })
@@ -200,15 +228,33 @@ export class LinkSwitch {
     link.loopback.deliver(payload)
   }
 
-  /** The member has proven to be there. */
+  #mayAnswer(link: Link): boolean {
+    const now = this.#parts.now()
+    const { admitted, bucket } = take(answerRate, link.answers ?? full(answerRate, now), now, 1)
+    link.answers = bucket
+    return admitted
+  }
+
+  /** The member is heard there from now on. */
   #learn(link: Link, base: LinkBase, at: TransportAddress): void {
     const key = pathKey(base, at)
-    if (this.#routes.get(key) === link) return
-    const own = [...this.#routes].filter(([, owner]) => owner === link)
+    const owner = this.#routes.get(key)
+    owner?.routes.delete(key)
     // A member that moves on and on leaves the oldest behind.
-    for (const [oldest] of own.slice(0, Math.max(0, own.length - routesPerLinkMax + 1))) this.#routes.delete(oldest)
+    for (const oldest of link.routes) {
+      if (link.routes.size < routesPerLinkMax) break
+      link.routes.delete(oldest)
+      this.#routes.delete(oldest)
+    }
+    link.routes.add(key)
     this.#routes.set(key, link)
-    // Bound for as long as the permission is there, so that a way over the relay is ready when it is needed.
-    if (base === "relay") this.#parts.run(this.#parts.relay.bind(at))
+  }
+
+  /** Bound for as long as the permission is there, so that a way over the relay is ready when it is needed. */
+  #bind(link: Link, to: TransportAddress): void {
+    const key = pathKey("relay", to)
+    if (link.channels.has(key) || link.channels.size >= channelsPerLinkMax) return
+    link.channels.add(key)
+    this.#parts.run(this.#parts.relay.bind(to))
   }
 }
