@@ -63,7 +63,7 @@ describe("icn-node doctor", () => {
     Effect.gen(function* () {
       const toml = section(yield* temporaryDirectory, 'stun_servers = ["127.0.0.1:9"]\nlisten_addr = ["0.0.0.0:0"]')
       const { exitCode, out } = yield* run(toml, ["--json"])
-      const report = Schema.decodeSync(Report)(out)
+      const report = yield* Schema.decodeEffect(Report)(out)
       assert.deepStrictEqual([exitCode, report.ok, report.udp], [1, false, "unknown"])
       assert.deepInclude(
         report.findings.find(({ check }) => check === "STUN"),
