@@ -85,7 +85,7 @@ export interface Reflexive {
   readonly addresses: () => ReadonlyArray<TransportAddress>
   /** What the latest whole round brought. */
   readonly latest: () => ReflexiveReport | undefined
-  /** Asks all servers now, such as after a change of network; rounds follow one another. */
+  /** Asks all servers now, such as after a change of network: in a round of its own, or with others who want one. */
   readonly refresh: Effect.Effect<ReflexiveReport>
   /** Ends with the first round, whatever that brought. */
   readonly began: Effect.Effect<void>
@@ -208,18 +208,30 @@ const makeRounds = Effect.fnUntraced(function* ({ servers, socket }: ReflexiveOp
   let addresses: ReadonlyArray<TransportAddress> = []
   let askedKey = ""
 
-  const refresh = oneAtATime.withPermit(
-    Effect.gen(function* () {
-      const list = servers()
-      askedKey = keyOf(list)
-      const report = yield* Effect.provideService(askAll(socket, list), Udp, udp)
-      const before = addresses
-      latest = report
-      addresses = mappedOf(report)
-      if (!sameSet(before, addresses)) yield* PubSub.publish(changes, { before, after: addresses })
-      return report
-    })
-  )
+  let begun = 0
+  /** Which round the latest report is of. */
+  let latestRound = 0
+
+  const round = Effect.gen(function* () {
+    const number = ++begun
+    const list = servers()
+    askedKey = keyOf(list)
+    const report = yield* Effect.provideService(askAll(socket, list), Udp, udp)
+    const before = addresses
+    latest = report
+    latestRound = number
+    addresses = mappedOf(report)
+    if (!sameSet(before, addresses)) yield* PubSub.publish(changes, { before, after: addresses })
+    return report
+  })
+
+  /** A round that begins from now on. All who wait for their turn share one, or a hundred links would wait minutes. */
+  const refresh = Effect.suspend(() => {
+    const before = begun
+    return oneAtATime.withPermit(
+      Effect.suspend(() => (latest !== undefined && latestRound > before ? Effect.succeed(latest) : round))
+    )
+  })
 
   /** Whether all is as the latest round found it. */
   const unchanged = Effect.gen(function* () {

@@ -216,6 +216,25 @@ describe("Reflexive", () => {
     }).pipe(Effect.scoped, behind(nat))
   })
 
+  it.effect("asks once for all who want to know at the same time, and once more for who comes later", () => {
+    const nat = NatUdp.make(cone)
+    return Effect.gen(function* () {
+      const { servers, socket } = yield* world
+      const reflexive = yield* started({ socket, servers: () => servers.map(({ address }) => address) })
+      servers[0]?.behave("silent")
+      const before = servers[1]?.asked.length ?? 0
+      const first = yield* Effect.forkChild(reflexive.refresh, { startImmediately: true })
+      const others = yield* Effect.forEach(Array.from({ length: 100 }), () =>
+        Effect.forkChild(reflexive.refresh, { startImmediately: true })
+      )
+      const [interrupted = first] = others
+      yield* Fiber.interrupt(interrupted)
+      yield* TestClock.adjust("6 seconds")
+      for (const fiber of others.slice(1)) yield* Fiber.join(fiber)
+      assert.strictEqual((servers[1]?.asked.length ?? 0) - before, 2)
+    }).pipe(Effect.scoped, behind(nat))
+  })
+
   it.effect("goes on with another server when the one it asks falls silent", () => {
     const nat = NatUdp.make({ ...cone, lifetimeMillis: 30_000 })
     return Effect.gen(function* () {
