@@ -108,7 +108,7 @@ export class LinkAgent {
    * forgotten some time after: the peer may still send there.
    */
   setRemote(candidates: ReadonlyArray<LinkCandidate>, now: number): void {
-    this.#paths.setRemote(candidates, now)
+    this.#paths.setRemote(candidates, now, this.#isSpokenFor)
     for (const path of this.#paths.all()) this.#classify(path)
     if (!this.#wasRemoteKnown) this.#failsAt = this.#inUse === undefined ? now + this.#timings.failedMillis : undefined
     this.#wasRemoteKnown = true

@@ -94,13 +94,23 @@ export class LinkPaths {
     return path
   }
 
-  /** Makes paths to all candidates; what they don't name any more stays while it has consent. */
-  setRemote(candidates: ReadonlyArray<LinkCandidate>, now: number): void {
+  /**
+   * Makes paths to all candidates; what they don't name any more stays while it has consent. A peer that changes its
+   * candidates again and again and answers at all of them keeps the latest few, and what is spoken for.
+   */
+  setRemote(
+    candidates: ReadonlyArray<LinkCandidate>,
+    now: number,
+    isSpokenFor: (path: PathState) => boolean = () => false
+  ): void {
     this.#candidates = distinctCandidates(candidates)
     const formerly = [...this.#paths.values()].filter(({ listed }) => listed)
     for (const path of formerly) path.listed = false
     this.#list(now)
     for (const path of formerly) if (!path.listed && path.consent === undefined) this.delete(path)
+    const unlisted = [...this.#paths.values()].filter((path) => !path.listed && !isSpokenFor(path))
+    const latest = unlisted.toSorted((a, b) => (b.consent?.answeredAt ?? 0) - (a.consent?.answeredAt ?? 0))
+    for (const path of latest.slice(unlistedPathsMax)) this.delete(path)
   }
 
   #list(now: number): void {

@@ -52,6 +52,21 @@ describe("the paths of a link", () => {
     )
   })
 
+  it("of withdrawn candidates stay few, however often the peer changes them and answers at all", () => {
+    const paths = make()
+    const inUse = "udp|10.0.0.1:1"
+    for (let round = 0; round < 20; round++) {
+      const candidates = Array.from({ length: 32 }, (_, index) => at("host", "10.0.0.1", 1 + 32 * round + index))
+      paths.setRemote(candidates, round, ({ key }) => key === inUse)
+      for (const path of paths.all()) if (path.listed) path.answered(round, 10, "10.0.0.2")
+    }
+    assert.strictEqual(paths.size, 32 + unlistedPathsMax + 1)
+    assert.include(keys(paths), inUse)
+    // The latest of them.
+    assert.include(keys(paths), `udp|10.0.0.1:${1 + 32 * 18}`)
+    assert.notInclude(keys(paths), `udp|10.0.0.1:${1 + 32 * 17}`)
+  })
+
   it("keep their state when they are named again, perhaps as another kind", () => {
     const paths = make()
     const revealed = paths.reveal("udp", from(1), "peerReflexive", 0, nobody)
