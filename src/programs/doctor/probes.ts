@@ -24,9 +24,8 @@ const connectMillisMax = 4000
 const turnRequestMillisMax = 5000
 /** All of a relay's check, so that the doctor is done within about 8 s. */
 const turnMillisMax = 7500
-/** Members of the configuration that are tried, and how many at a time. */
+/** Members that are tried, all at once: as many as the configuration may name. */
 const bootstrapMax = 64
-const bootstrapAtATime = 16
 
 /** The system's code of an error, and nothing when it went well; "timeout" when it took too long. */
 const problemOf = <A, E extends { readonly code: string }, R>(work: Effect.Effect<A, E, R>, millisMax: number) =>
@@ -103,7 +102,7 @@ export const tryBootstrapPeers: (
       const { millis, result: problem } = yield* timed(problemOf(connectTo(address), connectMillisMax))
       return { ...fact, result: problem === undefined ? "connected" : "failed", millis, problem } as const
     }),
-    { concurrency: bootstrapAtATime }
+    { concurrency: bootstrapMax }
   )
 
 /** Binds a port and lets it go again. */
