@@ -12,8 +12,12 @@ import { equals, family, format, type TransportAddress } from "../../../domain/t
 import { decode, type DecodedStun, isStun } from "../../../protocol/stun.ts"
 import { method } from "../../../protocol/turn.ts"
 import { Udp, type UdpEndpoint, UdpError, type UdpReceive } from "../../../services/Udp.ts"
+import { steadyMillisOf } from "../steadyTime.ts"
 
-/** Questions that wait for an answer at a time: 64 links that check 32 pairs each, and some to servers. */
+/**
+ * Questions that wait for an answer at a time. Links of members that name addresses where nobody answers can have many
+ * more, so that checks give way to later ones: in what is left a second and more passes even then.
+ */
 const transactionsMax = 2048
 /** How often a free port is looked for that is free in both families; the kernel seldom needs a second look. */
 const portsTriedMax = 8
@@ -57,6 +61,8 @@ export interface LinkTransaction {
   readonly from: TransportAddress
   /** After this nobody waits any more. */
   readonly timeoutMillis: number
+  /** Whether a later one may take its place when too many wait; the oldest goes first. */
+  readonly givesWay?: boolean
   /** Takes the response; false when it shall count as never received. Plain code that must not throw. */
   readonly settle: (response: DecodedStun) => boolean
 }
@@ -143,8 +149,7 @@ class Transactions {
   }
 
   expect(transaction: LinkTransaction): (() => void) | undefined {
-    if (this.#waiting.size >= transactionsMax) this.#sweep()
-    if (this.#waiting.size >= transactionsMax) return undefined
+    if (this.#waiting.size >= transactionsMax && !this.#makeRoom()) return undefined
     const key = keyOf(transaction.transactionId)
     const from = plain(transaction.from)
     const waiting: Waiting = { from, transaction, deadlineMillis: this.#now() + transaction.timeoutMillis }
@@ -168,9 +173,14 @@ class Transactions {
     return true
   }
 
-  #sweep(): void {
+  /** Whether there is room now. Those that do not give way are few, and the oldest come first. */
+  #makeRoom(): boolean {
+    for (const [key, { transaction }] of this.#waiting) {
+      if (transaction.givesWay === true) return this.#waiting.delete(key)
+    }
     const now = this.#now()
     for (const [key, { deadlineMillis }] of this.#waiting) if (deadlineMillis < now) this.#waiting.delete(key)
+    return this.#waiting.size < transactionsMax
   }
 }
 
@@ -236,7 +246,7 @@ class Socket implements LinkSocket {
     this.families = { udp4: udp4 !== undefined, udp6: udp6 !== undefined }
     this.#sockets = sockets
     this.#clock = clock
-    this.#transactions = new Transactions(() => clock.currentTimeMillisUnsafe())
+    this.#transactions = new Transactions(() => steadyMillisOf(clock))
     udp4?.onReceive((payload, from) => this.#receive(payload, from))
     udp6?.onReceive((payload, from) => this.#receive(payload, from))
   }
@@ -269,7 +279,7 @@ class Socket implements LinkSocket {
         Effect.fail(new LinkExchangeFailed({ to: format(to), reason, attempts }))
       if (!this.#reaches(to)) return failed("noFamily", 0)
       const reply = Deferred.makeUnsafe<LinkAnswer<A>>()
-      const sentAt = this.#clock.currentTimeNanosUnsafe()
+      const sentAt = this.#clock.monotonicTimeNanosUnsafe()
       const end = this.expect({
         transactionId,
         from: from ?? to,
@@ -278,7 +288,7 @@ class Socket implements LinkSocket {
         settle: (response) => {
           const answer = read(response)
           if (answer === undefined) return false
-          const rttMillis = Number(this.#clock.currentTimeNanosUnsafe() - sentAt) / 1e6
+          const rttMillis = Number(this.#clock.monotonicTimeNanosUnsafe() - sentAt) / 1e6
           return Deferred.doneUnsafe(reply, Effect.succeed({ answer, rttMillis }))
         }
       })

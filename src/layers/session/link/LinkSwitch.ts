@@ -142,7 +142,7 @@ export class LinkSwitch {
     }
     const { socket } = this.#parts
     const settle = (response: DecodedStun): boolean => this.#response(link, check, response)
-    socket.expect({ transactionId, from: check.to, timeoutMillis: responseMillisMax, settle })
+    socket.expect({ transactionId, from: check.to, timeoutMillis: responseMillisMax, givesWay: true, settle })
     socket.send(bytes, check.to)
   }
 

@@ -13,6 +13,11 @@ import { fuzzSeed, makeRandom } from "../../../fixtures/random.ts"
 
 const key = Result.getOrThrow(shortTermKey(Redacted.make("a password of twenty-four")))
 const id = (last: number): Uint8Array => Uint8Array.from({ length: 12 }, (_, index) => (index === 11 ? last : index))
+const idOf = (index: number): Uint8Array => {
+  const transactionId = new Uint8Array(12)
+  new DataView(transactionId.buffer).setUint32(0, index)
+  return transactionId
+}
 const here = { port: 7000, udp4: "192.0.2.1", udp6: "2001:db8::1" } as const
 const there = { host: "198.51.100.1", port: 3478 }
 
@@ -235,11 +240,8 @@ describe("LinkSocket in memory", () => {
   it.effect("lets so many requests wait and no more, until the old ones have had their time", () =>
     Effect.gen(function* () {
       const socket = yield* LinkSocket.open(here)
-      const expect = (index: number) => {
-        const transactionId = new Uint8Array(12)
-        new DataView(transactionId.buffer).setUint32(0, index)
-        return socket.expect({ transactionId, from: there, timeoutMillis: 1000, settle: () => true })
-      }
+      const expect = (index: number) =>
+        socket.expect({ transactionId: idOf(index), from: there, timeoutMillis: 1000, settle: () => true })
       for (let index = 0; index < 2048; index++) assert.isDefined(expect(index))
       assert.isUndefined(expect(2048))
       assert.strictEqual((yield* Effect.flip(socket.exchange(binding(id(1))))).reason, "busy")
@@ -247,6 +249,30 @@ describe("LinkSocket in memory", () => {
       yield* TestClock.adjust(1001)
       assert.isDefined(expect(2048))
       assert.strictEqual(socket.statistics().waiting, 1)
+    }).pipe(Effect.scoped, Effect.provide(UdpMemory.layer()))
+  )
+
+  it.effect("lets checks give way to what comes later, the oldest first, and nothing else", () =>
+    Effect.gen(function* () {
+      const socket = yield* LinkSocket.open(here)
+      const server = yield* Udp.use((udp) => udp.bind(there))
+      const settled: Array<number> = []
+      const expect = (index: number, givesWay: boolean) =>
+        socket.expect({
+          transactionId: idOf(index),
+          from: there,
+          timeoutMillis: 5000,
+          givesWay,
+          settle: () => settled.push(index) > 0
+        })
+      expect(0, false)
+      for (let index = 1; index <= 4000; index++) assert.isDefined(expect(index, true))
+      assert.strictEqual(socket.statistics().waiting, 2048)
+      for (const index of [0, 1, 1953, 1954, 4000]) {
+        server.send(response(idOf(index)), { host: here.udp4, port: socket.port })
+      }
+      yield* TestClock.adjust(10)
+      assert.deepStrictEqual(settled, [0, 1954, 4000])
     }).pipe(Effect.scoped, Effect.provide(UdpMemory.layer()))
   )
 
