@@ -17,6 +17,7 @@ import * as LinksMemory from "./LinksMemory.ts"
 import * as Libp2pWire from "./session/libp2p/Libp2pWire.ts"
 import { ownHosts } from "./session/link/hosts.ts"
 import { make as linkStatus } from "./session/link/status.ts"
+import { steadyMillisOf } from "./session/steadyTime.ts"
 import { make as makeManager } from "./session/make.ts"
 import { defaults, type LinkSettings, type RelayLimits, type SessionOptions } from "./session/Settings.ts"
 import * as UdpNode from "./UdpNode.ts"
@@ -93,7 +94,7 @@ export const make = Effect.fnUntraced(function* (options: Libp2pSessionOptions =
   const wire = Libp2pWire.make({ ...made, gate, listen, carriesLinks: settings !== undefined })
   const sessions = yield* makeManager(wire, { ...sessionOptions, linkSettings: settings })
   const clock = yield* Clock.Clock
-  const now = () => clock.currentTimeMillisUnsafe()
+  const now = () => steadyMillisOf(clock)
   const status = sessions.links === undefined ? LinksMemory.make() : linkStatus(sessions.links, now)
   return Context.make(SessionManager, sessions.manager).pipe(Context.add(Libp2pNode, made), Context.add(Links, status))
 })

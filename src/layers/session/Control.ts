@@ -2,7 +2,7 @@
  * The control stream of one session: messages out, questions with their answers, and a reader that hands everything
  * else to the session. What cannot be read, or comes too fast, ends the session: on this stream both sides are nodes.
  */
-import { Cause, Clock, Deferred, Effect, Option, Result, Schema } from "effect"
+import { Cause, Deferred, Effect, Option, Result, Schema } from "effect"
 import { controlFailures, networkControlFailures } from "../../domain/networkMetrics.ts"
 import * as TokenBucket from "../../domain/tokenBucket.ts"
 import {
@@ -14,6 +14,7 @@ import {
 import { type MetricsShape, report } from "../../services/Metrics.ts"
 import { SessionError } from "../../services/SessionManager.ts"
 import type { FrameStream } from "./FrameStream.ts"
+import { steadyMillis } from "./steadyTime.ts"
 import type { WireConnection } from "./Wire.ts"
 
 /** A node that asks once a second and answers as often stays far below; a flood costs no more than this. */
@@ -111,7 +112,7 @@ export const make = (stream: FrameStream, onHeard: (nowMillis: number) => void):
 
   let asked: TokenBucket.TokenBucket | undefined
   /** Waits until one more question may be asked. */
-  const turn: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  const turn: Effect.Effect<void> = Effect.flatMap(steadyMillis, (now) => {
     const taken = TokenBucket.take(questionRate, asked ?? TokenBucket.full(questionRate, now), now, 1)
     asked = taken.bucket
     if (taken.admitted) return Effect.void
@@ -121,7 +122,7 @@ export const make = (stream: FrameStream, onHeard: (nowMillis: number) => void):
   const next = Effect.fnUntraced(function* () {
     const frame = yield* stream.receive
     if (Option.isNone(frame)) return yield* new ControlFailed({ reason: "ended", detail: "it closed the session" })
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* steadyMillis
     onHeard(now)
     if (!admits(frame.value.length, now)) {
       return yield* new ControlFailed({ reason: "flood", detail: "it floods the control stream" })

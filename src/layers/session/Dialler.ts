@@ -3,7 +3,7 @@
  * Eyeballs"), the first connection that proves the member wins. All who want the same member at the same time share one
  * attempt, which ends when the last of them has lost interest.
  */
-import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, type Scope, Semaphore } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, type Scope, Semaphore } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { networkDials, networkDialFailures } from "../../domain/metrics.ts"
 import { scopeOf } from "../../domain/addressScope.ts"
@@ -24,6 +24,7 @@ import {
 import type { LinkFailed } from "./link/Link.ts"
 import type { Links } from "./link/Links.ts"
 import * as Settings from "./Settings.ts"
+import { steadyMillis } from "./steadyTime.ts"
 import { sessionError, type Table } from "./Table.ts"
 import type { Wire, WireDialFailed, WireTarget } from "./Wire.ts"
 
@@ -308,7 +309,7 @@ export const make = (parts: DiallerParts): Dialler => {
       if (entry !== undefined) {
         const session = yield* Effect.exit(Effect.timeoutOption(table.awaitOpen(entry), Settings.greetingMillisMax))
         const isOpen = Exit.isSuccess(session) && Option.isSome(session.value)
-        const isFresh = (yield* Clock.currentTimeMillis) - entry.heardAtMillis < Settings.freshMillis
+        const isFresh = (yield* steadyMillis) - entry.heardAtMillis < Settings.freshMillis
         if (isOpen && (isFresh || (yield* table.isAlive(entry)))) {
           const present = table.session(did)
           if (present !== undefined) return present

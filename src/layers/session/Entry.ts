@@ -36,7 +36,7 @@ export interface Entry {
   rttMs: number | undefined
   /** The UDP port where the member answers STUN, as it said in its greeting. */
   linkPort: number | undefined
-  /** When something was last heard on the control stream. */
+  /** When something was last heard on the control stream, in steady time. */
   heardAtMillis: number
   bytesIn: number
   bytesOut: number

@@ -20,6 +20,7 @@ import type { Exchange } from "./Exchange.ts"
 import * as FrameStream from "./FrameStream.ts"
 import * as Settings from "./Settings.ts"
 import type { Signalling } from "./Signalling.ts"
+import { steadyMillis } from "./steadyTime.ts"
 import type { WireConnection, WireStream, WireStreamFailed } from "./Wire.ts"
 
 /** The control stream is no payload, and its end is the connection's matter. */
@@ -42,9 +43,9 @@ const expectHello = Effect.fnUntraced(function* (control: Controls.Control) {
 
 /** Measures the round trip; the answer's way back is counted to the millisecond's fraction. */
 export const ping = Effect.fnUntraced(function* (entry: Entry, control: Controls.Control) {
-  const started = yield* Clock.currentTimeNanos
+  const started = yield* Clock.monotonicTimeNanos
   yield* control.ask((id) => ({ _tag: "Ping", id }), "Pong")
-  const rttMs = Number((yield* Clock.currentTimeNanos) - started) / 1e6
+  const rttMs = Number((yield* Clock.monotonicTimeNanos) - started) / 1e6
   entry.rttMs = rttMs
   return rttMs
 })
@@ -61,7 +62,7 @@ const heartbeat = (entry: Entry, control: Controls.Control): Effect.Effect<never
 const listen = (entry: Entry): Effect.Effect<never, Controls.ControlFailed> =>
   Effect.gen(function* () {
     while (true) {
-      const silence = (yield* Clock.currentTimeMillis) - entry.heardAtMillis
+      const silence = (yield* steadyMillis) - entry.heardAtMillis
       if (silence >= Settings.silenceMillisMax) {
         const detail = `nothing was heard of it for ${Math.round(silence / 1000)} s`
         return yield* new Controls.ControlFailed({ reason: "silence", detail })
@@ -73,7 +74,7 @@ const listen = (entry: Entry): Effect.Effect<never, Controls.ControlFailed> =>
 /** Whether a member answers: to the ping, or with anything else that it says meanwhile. */
 export const answers = Effect.fnUntraced(function* (entry: Entry, millis: number) {
   if (entry.stage._tag !== "Open") return false
-  const started = yield* Clock.currentTimeMillis
+  const started = yield* steadyMillis
   const answer = yield* Effect.exit(Effect.timeoutOption(ping(entry, entry.stage.control), millis))
   if (Exit.isSuccess(answer) && Option.isSome(answer.value)) return true
   return entry.heardAtMillis > started

@@ -96,10 +96,12 @@ const makeRequests = (
 
   const request = Effect.fnUntraced(function* ({ build, method, peer, timeoutMillis }: LinkRequest) {
     const fail = failureAt(server, wire.transport, method)
-    const deadline = (yield* Clock.currentTimeMillis) + (timeoutMillis ?? Duration.toMillis(config.timeout))
+    const started = yield* Clock.monotonicTimeNanos
+    const limit = timeoutMillis ?? Duration.toMillis(config.timeout)
     let attempt = firstAttempt(methodNumbers[method], config.credentials, auth)
     while (true) {
-      const left = deadline - (yield* Clock.currentTimeMillis)
+      // Whole ones, and whatever becomes of the time of day.
+      const left = limit - Number(((yield* Clock.monotonicTimeNanos) - started) / 1_000_000n)
       const { response, step } = yield* Effect.mapError(exchange(build, attempt, left), fail)
       switch (step._tag) {
         case "Success":

@@ -8,6 +8,7 @@ import type { LinkEvent, LinkPath } from "../../../domain/linkPath.ts"
 import { linkConsentLost, linkEstablished, linkSetupSeconds, linkSwitches } from "../../../domain/metrics.ts"
 import { format } from "../../../domain/transportAddress.ts"
 import type { MetricsShape } from "../../../services/Metrics.ts"
+import { steadyMillis } from "../steadyTime.ts"
 import { type Link, LinkFailed } from "./Link.ts"
 import type { LinkSwitch } from "./LinkSwitch.ts"
 import type { RelayPort } from "./RelayPort.ts"
@@ -84,7 +85,7 @@ export const make = ({ metrics, onLost, onPath, packets, relay }: LinkDriverPart
 
   /** Everything that is due now. */
   const step = Effect.fnUntraced(function* (link: Link) {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* steadyMillis
     for (const check of link.agent.poll(now)) packets.check(link, check)
     for (const event of link.agent.takeEvents()) yield* onEvent(link, event)
   })
@@ -94,7 +95,7 @@ export const make = ({ metrics, onLost, onPath, packets, relay }: LinkDriverPart
     while (true) {
       Latch.closeUnsafe(link.wake)
       yield* step(link)
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* steadyMillis
       const next = link.agent.next(now)
       const woken = Latch.await(link.wake)
       if (next === undefined) yield* woken

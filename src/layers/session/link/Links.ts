@@ -18,6 +18,7 @@ import { type SessionEvent, SessionListenFailed } from "../../../services/Sessio
 import { Udp } from "../../../services/Udp.ts"
 import type * as Settings from "../Settings.ts"
 import type { Signalling } from "../Signalling.ts"
+import { steadyMillisOf } from "../steadyTime.ts"
 import type { Table } from "../Table.ts"
 import type { WireConnection, WireLinks } from "../Wire.ts"
 import * as BindingResponder from "./BindingResponder.ts"
@@ -91,7 +92,7 @@ export const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   // Of its own, so that links outlive what is said over them when the node stops.
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const now = () => clock.currentTimeMillisUnsafe()
+  const now = () => steadyMillisOf(clock)
   const socket = yield* LinkSocket.open(options).pipe(
     Effect.provideService(Udp, udp),
     Effect.mapError(

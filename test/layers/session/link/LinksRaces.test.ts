@@ -1,6 +1,6 @@
 /** Links whose two sides, relay or surroundings change at an awkward moment. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, type Scope } from "effect"
+import { Clock, Effect, Fiber, Layer, type Scope } from "effect"
 import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
 import { type LinkPeer, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
 import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
@@ -82,5 +82,31 @@ describe("links at awkward moments", () => {
       const last = world.offers.findLast(({ from }) => from.text === a.did.text)
       assert.isTrue(last?.candidates.some(({ kind }) => kind === "relayed"))
     })
+  )
+  it.effect("go over the relay in time when the way is cut after the time of day was set back an hour", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let backMillis = 0
+      const wall = () => clock.currentTimeMillisUnsafe() - backMillis
+      const stepped: Clock.Clock = {
+        ...clock,
+        currentTimeMillisUnsafe: wall,
+        currentTimeMillis: Effect.sync(wall)
+      }
+      const body = Effect.gen(function* () {
+        const { a, b, world } = yield* pair
+        yield* a.allocate("203.0.113.9")
+        yield* a.links.connect(b.did)
+        yield* until(() => a.link(b.did)?.path().kind === "direct")
+        yield* Effect.sleep(5000)
+        backMillis = 3_600_000
+        yield* Effect.sleep(5000)
+        world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
+        yield* Effect.sleep(3000)
+        yield* talks(a, b, "after the cut")
+        yield* talks(b, a, "also back")
+      })
+      yield* inVirtualTime(Effect.scoped(Effect.provideService(body, Clock.Clock, stepped)))
+    }).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
   )
 })
