@@ -61,6 +61,12 @@ const tellListening = Effect.fnUntraced(function* (registry: Registry, sessions:
 export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registry: Registry, parts: NetworkParts) {
   const config = yield* NodeConfig
   const relay: RelayRef = yield* SubscriptionRef.make<TurnAllocation | undefined>(undefined)
+  const turn = turnConfigOf(config)
+  // What starts first ends last: the last words of sessions may have to go over the relay.
+  if (turn !== undefined) {
+    const client = yield* Layer.build(parts.turn)
+    yield* actors.spawn("turn", (ready) => turnRelay(turn, registry, relay)(ready).pipe(Effect.provideContext(client)))
+  }
   const network = yield* Layer.build(parts.sessions(relay))
   const { candidateCleanupInterval } = config.values.supervisor
   yield* actors.spawn("candidate_cleanup", (ready) =>
@@ -76,9 +82,5 @@ export const startNetwork = Effect.fnUntraced(function* (actors: Actors, registr
     yield* actors.spawn("mdns", (ready) => mdnsDiscovery(ready).pipe(Effect.provideContext(network)))
   }
   const where = yield* tellListening(registry, Context.get(network, SessionManager))
-  const turn = turnConfigOf(config)
-  if (turn === undefined) return { network, detail: where }
-  const client = yield* Layer.build(parts.turn)
-  yield* actors.spawn("turn", (ready) => turnRelay(turn, registry, relay)(ready).pipe(Effect.provideContext(client)))
-  return { network, detail: `${where}; asking ${format(turn.server)} for a relay` }
+  return { network, detail: turn === undefined ? where : `${where}; asking ${format(turn.server)} for a relay` }
 })
