@@ -55,6 +55,19 @@ export const distinctCandidates = (candidates: Iterable<LinkCandidate>): Readonl
   return [...found.values()]
 }
 
+/** Hosts of one member that the relay lets in: it has room for 1024, and members of whom most are at one or two. */
+export const permittedHostsMax = 8
+
+/**
+ * The hosts from which a member may come through the relay: relayed ones, those that servers saw, and those of its
+ * interfaces that are of the internet, the first few in this order.
+ */
+export const permittedHosts = (candidates: ReadonlyArray<LinkCandidate>): ReadonlyArray<string> => {
+  const reachable = candidates.filter(({ address, kind }) => kind !== "host" || scopeOf(address.host) === "public")
+  const surest = reachable.toSorted((a, b) => linkCandidateKinds.indexOf(b.kind) - linkCandidateKinds.indexOf(a.kind))
+  return [...new Set(surest.map(({ address }) => address.host))].slice(0, permittedHostsMax)
+}
+
 /** What the agent asks before it sends a check anywhere. */
 export type MayCheck = (base: "udp" | "relay", address: TransportAddress) => boolean
 

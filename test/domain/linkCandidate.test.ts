@@ -6,7 +6,9 @@ import {
   LinkCandidates,
   linkCandidatesMax,
   mayCheckByDefault,
-  mayCheckScopes
+  mayCheckScopes,
+  permittedHosts,
+  permittedHostsMax
 } from "../../src/domain/linkCandidate.ts"
 
 const at = (kind: LinkCandidate["kind"], host: string, port = 4000): LinkCandidate => ({
@@ -95,5 +97,25 @@ describe("what may be checked", () => {
     assert.isTrue(mayCheckScopes(["loopback"])("relay", { host: "::1", port: 1 }))
     assert.isFalse(mayCheckScopes(["loopback"])("udp", { host: "10.0.0.1", port: 1 }))
     for (const host of never) assert.isFalse(all("udp", { host, port: 1 }), host)
+  })
+})
+
+describe("the hosts that a relay lets in for a member", () => {
+  it("are those from which it may come, each once, and what it is surest to come from first", () => {
+    const named = [
+      at("host", "10.0.0.1"),
+      at("host", "2001:db8::1"),
+      at("serverReflexive", "198.51.100.1", 1),
+      at("serverReflexive", "198.51.100.1", 2),
+      at("relayed", "203.0.113.9")
+    ]
+    assert.deepStrictEqual(permittedHosts(named), ["203.0.113.9", "198.51.100.1", "2001:db8::1"])
+  })
+
+  it("are few, or some members could use up what a relay has room for", () => {
+    const many = Array.from({ length: 31 }, (_, index) => at("serverReflexive", `198.51.100.${index + 1}`))
+    const hosts = permittedHosts([...many, at("relayed", "203.0.113.9")])
+    assert.strictEqual(hosts.length, permittedHostsMax)
+    assert.strictEqual(hosts[0], "203.0.113.9")
   })
 })

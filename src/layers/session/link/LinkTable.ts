@@ -20,7 +20,11 @@ import type { LinkSwitch } from "./LinkSwitch.ts"
 import type { RelayPort } from "./RelayPort.ts"
 import type { Whereabouts } from "./Whereabouts.ts"
 
-/** Links at a time beyond those that carry a session: what strangers can make this node begin. */
+/**
+ * Links at a time beyond those that carry a session: so many that this node offers, and as many that members offer. A
+ * member's link gives way to later ones, first of all where no way is found. So whoever makes up members has to offer
+ * faster than Signalling.ts lets through, or a good member's link is up before its turn comes.
+ */
 const beginningMax = 64
 /** How long the last packets of a session, its goodbye among them, have to get through a link that closes. */
 const lingerMillis = 250
@@ -124,12 +128,17 @@ export const make = Effect.fnUntraced(function* (
     offered: boolean,
     up = Deferred.makeUnsafe<void, LinkFailed>()
   ) {
-    const beginning = [...links.values()].filter(({ state }) => state !== "up").length
-    if (beginning >= beginningMax) {
-      yield* metrics.inc(Metric.linkAttemptFailures, { reason: "limit" })
+    const beginning = [...links.values()].filter((link) => link.state !== "up" && link.offered === offered)
+    if (beginning.length >= beginningMax) {
       const error = new LinkFailed({ reason: "limit", detail: `${beginningMax} links are being made already` })
-      yield* Deferred.fail(up, error)
-      return yield* error
+      const oldest = beginning.find(({ agent }) => agent.active === undefined) ?? beginning[0]
+      if (!offered && oldest !== undefined) {
+        yield* close(oldest, error)
+      } else {
+        yield* metrics.inc(Metric.linkAttemptFailures, { reason: "limit" })
+        yield* Deferred.fail(up, error)
+        return yield* error
+      }
     }
     const controlling = isSmaller(self.text, did.text)
     const relayFamily = relay.state()?.relayedAddress.host.includes(":") === true

@@ -5,9 +5,8 @@
  */
 import { Cause, Clock, Deferred, Effect, Option, type PubSub, Redacted, Result, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import { scopeOf } from "../../../domain/addressScope.ts"
 import type { Did } from "../../../domain/did.ts"
-import type { LinkCandidate } from "../../../domain/linkCandidate.ts"
+import { type LinkCandidate, permittedHosts } from "../../../domain/linkCandidate.ts"
 import { type LinkOffer, type LinkOfferKind, linkIdLength } from "../../../domain/linkOffer.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
@@ -40,6 +39,8 @@ const offersMax = 2
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
 const sessionMillisMax = 15_000
+/** Longer than all of it takes: a member that goes on offering anew would have its caller wait for ever. */
+const connectMillisMax = 60_000
 /** How often the member is told anew where this node is while no way is left. */
 const lostUpdateMillis = 3000
 
@@ -81,6 +82,13 @@ const textOf = (candidates: ReadonlyArray<LinkCandidate>): string =>
     .join(" ")
 
 const idText = (id: Uint8Array): string => Buffer.from(id).toString("base64url")
+
+/** Until there is a session with the member. */
+const awaitUp = (link: Link): Effect.Effect<void, LinkFailed> =>
+  Effect.timeoutOrElse(Deferred.await(link.up), {
+    duration: connectMillisMax,
+    orElse: () => Effect.fail(new LinkFailed({ reason: "noSession", detail: "the member began again and again" }))
+  })
 
 /** Opens the link socket; links are made until the scope closes. */
 export const make = Effect.fnUntraced(function* (
@@ -128,24 +136,23 @@ export const make = Effect.fnUntraced(function* (
   /** The relay lets in the addresses from which the member may come: those of the internet, and relayed ones. */
   const permit = (link: Link, remote: ReadonlyArray<LinkCandidate>): void => {
     const release = link.releasePermits
-    const reachable = remote.filter(({ address, kind }) => kind !== "host" || scopeOf(address.host) === "public")
-    link.releasePermits = relay.permit(reachable.map(({ address }) => address.host))
+    link.releasePermits = relay.permit(permittedHosts(remote))
     release()
   }
 
+  /** Members that are being told, each once, however often its way comes and goes meanwhile. */
+  const telling = new WeakSet<Link>()
+  const tellLost = Effect.fnUntraced(function* (link: Link) {
+    telling.add(link)
+    while (link.isLost) {
+      yield* reflexive.refresh
+      yield* Effect.ignore(send(link, "update"))
+      yield* Effect.sleep(lostUpdateMillis)
+    }
+    telling.delete(link)
+  })
   const onLost = (link: Link): Effect.Effect<void> =>
-    Effect.asVoid(
-      Effect.forkIn(
-        Effect.gen(function* () {
-          while (link.isLost) {
-            yield* reflexive.refresh
-            yield* Effect.ignore(send(link, "update"))
-            yield* Effect.sleep(lostUpdateMillis)
-          }
-        }),
-        link.scope
-      )
-    )
+    telling.has(link) ? Effect.void : Effect.asVoid(Effect.forkIn(tellLost(link), link.scope))
 
   const driver = Drivers.make({ packets, relay, metrics, onPath: (did) => table.pathChanged(did), onLost })
 
@@ -339,12 +346,12 @@ export const make = Effect.fnUntraced(function* (
     port: socket.port,
     connect: Effect.fnUntraced(function* (did) {
       const present = links.get(did)
-      if (present !== undefined) return yield* Deferred.await(present.up)
+      if (present !== undefined) return yield* awaitUp(present)
       // Whoever loses interest leaves behind a link that goes its way, never one that nobody looks after.
       const link = yield* Effect.uninterruptible(
         Effect.tap(begin(did, randomBytes(linkIdLength), true), (begun) => course(begun, offer(begun)))
       )
-      return yield* Deferred.await(link.up)
+      return yield* awaitUp(link)
     }),
     opened: (connection) => {
       const link = links.get(connection.did)

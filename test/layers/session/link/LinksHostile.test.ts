@@ -1,0 +1,127 @@
+/** Members that mean no good: what they can make a node do is limited, and others do not suffer from it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import type { Did } from "../../../../src/domain/did.ts"
+import type { LinkCandidate } from "../../../../src/domain/linkCandidate.ts"
+import type { LinkOffer } from "../../../../src/domain/linkOffer.ts"
+import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
+import { didNumber } from "../../../fixtures/dids.ts"
+import { type LinkPeer, type LinkWorld, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
+import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
+
+const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(name, () =>
+    inVirtualTime(Effect.scoped(body)).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
+  )
+
+const dead: ReadonlyArray<LinkCandidate> = Array.from({ length: 4 }, (_, index) => ({
+  kind: "serverReflexive",
+  address: { host: `203.0.113.${index + 1}`, port: 4000 }
+}))
+
+let links = 0
+/** An offer of a member that is not there. */
+const offerOf = (world: LinkWorld, from: Did, to: Did): LinkOffer => {
+  const linkId = new Uint8Array(16)
+  new DataView(linkId.buffer).setUint32(0, ++links)
+  const timestamp = ++world.timestamp
+  const secret = { ufrag: "hostile0", password: "a".repeat(32) }
+  return {
+    ...secret,
+    version: 1,
+    kind: "offer",
+    from,
+    to,
+    linkId,
+    candidates: dead,
+    timestamp,
+    signature: new Uint8Array(64)
+  }
+}
+
+/** Somebody offers, and takes the answers. */
+const offers = (world: LinkWorld, from: Did, to: LinkPeer): Effect.Effect<void> => {
+  if (!world.handlers.has(from.text)) world.handlers.set(from.text, () => Effect.void)
+  return world.handlers.get(to.did.text)?.(from, offerOf(world, from, to.did)) ?? Effect.void
+}
+
+const pair = Effect.gen(function* () {
+  const world = yield* makeWorld
+  const [one, other] = [yield* makePeer(world, 1, "192.0.2.1"), yield* makePeer(world, 2, "198.51.100.1")]
+  const [a, b] = one.did.text < other.did.text ? [one, other] : [other, one]
+  return { world, a, b }
+})
+
+const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(20), until(holds))))
+
+describe("links with hostile members about", () => {
+  for (const connecting of ["node", "member"] as const) {
+    test(
+      `are made while strangers offer more than there may be, and the ${connecting} begins`,
+      Effect.gen(function* () {
+        const { a, b, world } = yield* pair
+        for (let number = 100; number < 200; number++) yield* offers(world, didNumber(number), a)
+        assert.strictEqual(a.links.links().length, 64)
+        const [from, to] = connecting === "node" ? [a, b] : [b, a]
+        yield* from.links.connect(to.did)
+        assert.strictEqual(b.connected().length, 1)
+        yield* Effect.sleep(12_000)
+        assert.deepStrictEqual(
+          a.links.links().map(({ did }) => did.text),
+          [b.did.text]
+        )
+      })
+    )
+  }
+
+  test(
+    "keep nobody waiting for ever when the member begins again and again",
+    Effect.gen(function* () {
+      const { a, world } = yield* pair
+      // The smaller one's offers stand.
+      const hostile = Array.from({ length: 100 }, (_, index) => didNumber(100 + index)).find(
+        ({ text }) => text < a.did.text
+      )
+      assert.isDefined(hostile)
+      world.handlers.set(hostile.text, () => Effect.void)
+      const connecting = yield* Effect.forkChild(a.links.connect(hostile))
+      for (let count = 0; count < 20 && connecting.pollUnsafe() === undefined; count++) {
+        yield* Effect.sleep(4000)
+        yield* offers(world, hostile, a)
+      }
+      const exit = connecting.pollUnsafe()
+      assert.isTrue(exit !== undefined && Exit.isFailure(exit))
+      yield* Fiber.interrupt(connecting)
+      yield* Effect.sleep(12_000)
+      assert.deepStrictEqual(a.links.links(), [])
+    })
+  )
+
+  test(
+    "tell a member whose way comes and goes no more often than one that has none",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      yield* a.links.connect(b.did)
+      let heard = 0
+      world.delivers = (from, { kind }) => {
+        if (from.text === a.did.text && kind === "update") heard++
+        return false
+      }
+      const link = a.link(b.did)
+      assert.isDefined(link)
+      for (let time = 0; time < 40; time++) {
+        world.passes = () => false
+        yield* until(() => link.isLost)
+        world.passes = () => true
+        yield* until(() => !link.isLost)
+      }
+      heard = 0
+      world.passes = () => false
+      yield* until(() => link.isLost)
+      yield* Effect.sleep(9000)
+      assert.isAtMost(heard, 4)
+      assert.isAtLeast(heard, 2)
+    })
+  )
+})
