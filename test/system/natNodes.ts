@@ -190,7 +190,7 @@ export const untilPath = (
 
 /** Has a node open its session with another. */
 export const dial = (from: NatNode, to: NatNode) =>
-  withNode(from.dataDir, (client) => client.Dial({ did: to.did, address: null }))
+  workWithNode(from.dataDir, (client) => client.Dial({ did: to.did, address: null }))
 
 /** Has a member take files until the scope closes; gives where they come. */
 export const takeFiles = Effect.fnUntraced(function* ({ dataDir, home, name }: NatNode) {

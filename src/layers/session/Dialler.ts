@@ -32,6 +32,11 @@ import type { Wire, WireDialFailed, WireTarget } from "./Wire.ts"
 const headStartMillis = 250
 /** Head start of a link where it is the better way: offer, answer and checks take less than this. */
 const linkHeadStartMillis = 3000
+/**
+ * Head start of the last address before a link is tried beside it: a handshake over a slow path takes less than this.
+ * An address may be public and yet silent, behind a firewall that a link opens.
+ */
+const addressHeadStartMillis = 1500
 /** Targets tried in one dial: what is known beyond these is hardly better. */
 const targetsMax = 16
 /** The longest that a name may take to be resolved. */
@@ -189,8 +194,8 @@ export const make = (parts: DiallerParts): Dialler => {
       return [{ afterMillis: 0, run }, ...later]
     }
     const first = candidates.map((candidate, index) => wayTo(did, candidate, headStartMillis * index))
-    // Only when nothing else leads to the member.
-    return [...first, { afterMillis: Number.POSITIVE_INFINITY, run }]
+    const lastMillis = headStartMillis * Math.max(0, first.length - 1)
+    return [...first, { afterMillis: lastMillis + addressHeadStartMillis, run }]
   }
 
   /** The first target that leads to the member; each starts when the one before has failed or had its head start. */
@@ -206,7 +211,7 @@ export const make = (parts: DiallerParts): Dialler => {
           failures.slice(0, index).map((failure) => Deferred.await(failure)),
           { discard: true }
         )
-        yield* Number.isFinite(afterMillis) ? Effect.timeoutOption(before, afterMillis) : before
+        yield* Effect.timeoutOption(before, afterMillis)
         const exit = yield* Effect.exit(run)
         if (Exit.isSuccess(exit)) return void (yield* Deferred.succeed(won, exit.value))
         const attempt = Option.getOrUndefined(Exit.findErrorOption(exit))
