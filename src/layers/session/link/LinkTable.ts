@@ -71,7 +71,8 @@ export const make = Effect.fnUntraced(function* (
   const metrics = yield* Metrics
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
-  const scope = yield* Effect.scope
+  // Ends after the finalizer below, which lets links linger.
+  const scope = yield* Scope.fork(yield* Effect.scope)
   const links = new Map<string, Link>()
 
   /** What closes now, until it has. */

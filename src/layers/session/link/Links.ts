@@ -98,8 +98,6 @@ export const make = Effect.fnUntraced(function* (
   const { udp } = options
   const metrics = yield* Metrics
   const clock = yield* Clock.Clock
-  // Of its own, so that links outlive what is said over them when the node stops.
-  const scope = yield* Scope.fork(yield* Effect.scope)
   const now = () => steadyMillisOf(clock)
   const socket = yield* LinkSocket.open(options).pipe(
     Effect.provideService(Udp, udp),
@@ -119,6 +117,8 @@ export const make = Effect.fnUntraced(function* (
   })
   const whereabouts = yield* Whereabouts.make(socket, relay, table, settings, options)
   const { reflexive } = whereabouts
+  // Ends before the sockets that links use, so that the last words of sessions get through when the node stops.
+  const scope = yield* Scope.fork(yield* Effect.scope)
   const links = yield* LinkTables.make({ self, table, wire, socket, relay, packets, whereabouts, options }).pipe(
     Scope.provide(scope)
   )

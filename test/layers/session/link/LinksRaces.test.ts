@@ -1,6 +1,6 @@
 /** Links whose two sides, relay or surroundings change at an awkward moment. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, type Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
 import { type LinkPeer, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
 import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
@@ -83,6 +83,26 @@ describe("links at awkward moments", () => {
       assert.isTrue(last?.candidates.some(({ kind }) => kind === "relayed"))
     })
   )
+  test(
+    "let the last words of their session through when the node stops",
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const b = yield* makePeer(world, 2, hostB)
+      const scope = yield* Scope.make()
+      const a = yield* Scope.provide(makePeer(world, 1, hostA), scope)
+      yield* a.links.connect(b.did)
+      yield* until(() => b.connected().length === 1)
+      const goodbye = Effect.sync(() => {
+        a.say(b.did, "goodbye")
+        a.drop(b.did)
+      })
+      yield* Scope.addFinalizer(scope, goodbye)
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.sleep(100)
+      assert.include(b.heard(), "goodbye")
+    })
+  )
+
   it.effect("go over the relay in time when the way is cut after the time of day was set back an hour", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
