@@ -24,6 +24,7 @@ import type { SessionError } from "../../services/SessionManager.ts"
 import type { Control } from "./Control.ts"
 import type { Entry } from "./Entry.ts"
 import { SignalLimits } from "./SignalLimits.ts"
+import { steadyMillis } from "./steadyTime.ts"
 import type { Table } from "./Table.ts"
 
 /** An offer that did not get through in this time is given up. */
@@ -36,6 +37,8 @@ const forwardMillisMax = 2000
 const neighboursMax = 8
 /** The neighbour that brought the last offer of the member is asked this much before the others. */
 const preferredMillis = 250
+/** What follows the first signal that was sent through it alone goes through all of them for so long. */
+const routeRestMillis = 30_000
 /** Members of whom it is known through whom they were heard last. */
 const routesMax = 1024
 /** Signals that are being opened or passed on, and offers that are being handled. */
@@ -101,22 +104,36 @@ const ask = (
   return Effect.raceFirst(answer, Effect.as(Deferred.await(entry.gone), "unknown" as const))
 }
 
-/** Through whom members were heard last; who was quiet for longest gives way. */
-class Routes {
-  readonly #via = new Map<string, Did>()
+interface Route {
+  readonly via: Did
+  /** When a signal went on this way alone. */
+  readonly usedMillis: number
+}
 
-  get(did: Did): Did | undefined {
-    return this.#via.get(did.text)
+/**
+ * Through whom members were heard last; who was quiet for longest gives way. A way is preferred once in a while only:
+ * a neighbour that brings what a member says may swallow what it is told, and say that it was delivered.
+ */
+class Routes {
+  readonly #routes = new Map<string, Route>()
+
+  /** The neighbour to be asked first, which others are asked beside for the next time. */
+  take(did: Did, nowMillis: number): Did | undefined {
+    const route = this.#routes.get(did.text)
+    if (route === undefined || nowMillis - route.usedMillis < routeRestMillis) return undefined
+    this.#routes.set(did.text, { ...route, usedMillis: nowMillis })
+    return route.via
   }
 
   set(did: Did, via: Did): void {
-    this.#via.delete(did.text)
+    const usedMillis = this.#routes.get(did.text)?.usedMillis ?? Number.NEGATIVE_INFINITY
+    this.#routes.delete(did.text)
     // Over its own session there is no need of another way.
     if (via.text === did.text) return
-    this.#via.set(did.text, via)
-    for (const oldest of this.#via.keys()) {
-      if (this.#via.size <= routesMax) break
-      this.#via.delete(oldest)
+    this.#routes.set(did.text, { via, usedMillis })
+    for (const oldest of this.#routes.keys()) {
+      if (this.#routes.size <= routesMax) break
+      this.#routes.delete(oldest)
     }
   }
 }
@@ -163,8 +180,12 @@ export const make = ({ bootstrapPeers, identity, metrics, self, table }: Signall
   }
 
   /** Asks neighbours at once, and is done with the first that got it through; `tried` collects the other answers. */
-  const throughNeighbours = (to: Did, sealed: string, tried: Set<Asked>): Effect.Effect<void, Asked> => {
-    const via = routes.get(to)?.text
+  const throughNeighbours = Effect.fnUntraced(function* (
+    to: Did,
+    sealed: string,
+    tried: Set<Asked>
+  ): Effect.fn.Return<void, Asked> {
+    const via = routes.take(to, yield* steadyMillis)?.text
     const all = neighbours(to)
     const preferred = all.find(({ did }) => did.text === via)
     const chosen = preferred === undefined ? all : [preferred, ...all.filter((entry) => entry !== preferred)]
@@ -176,8 +197,8 @@ export const make = ({ bootstrapPeers, identity, metrics, self, table }: Signall
       })
       return preferred === undefined || entry === preferred ? asked : Effect.delay(asked, preferredMillis)
     })
-    return attempts.length === 0 ? Effect.fail("unknown") : Effect.raceAll(attempts)
-  }
+    return yield* attempts.length === 0 ? Effect.fail("unknown" as const) : Effect.raceAll(attempts)
+  })
 
   const deliver = Effect.fnUntraced(function* (content: LinkOfferContent) {
     const { to } = content
