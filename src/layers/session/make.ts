@@ -151,6 +151,7 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
     connectionCandidate,
     close: Effect.fnUntraced(function* (did) {
       yield* upkeep.leave(did)
+      if (links !== undefined) yield* links.abandon(did)
       const entry = table.get(did)
       if (entry !== undefined) yield* table.dismiss(entry, "closed by this node", false)
     })

@@ -3,7 +3,7 @@
  * one QUIC connection over whichever is the best of them (RFC 8445 and RFC 7675 in spirit). The smaller DID dials and
  * chooses the way. A link lives as long as its session, and a session that ends takes its link along.
  */
-import { Cause, Clock, Deferred, Effect, Option, type PubSub, Redacted, Result, Scope, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Option, type PubSub, Redacted, Result, Schedule, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Did } from "../../../domain/did.ts"
 import { type LinkCandidate, permittedHosts } from "../../../domain/linkCandidate.ts"
@@ -35,6 +35,8 @@ import * as Whereabouts from "./Whereabouts.ts"
 /** An answer that does not come in this time is asked for again, twice. */
 const answerMillisMax = 2500
 const offersMax = 2
+/** How often, and at what times, neighbours are asked that take no more for now. */
+const whileLimited = { times: 8, schedule: Schedule.spaced(500) }
 /** How long the first answers of STUN servers are waited for before an offer goes out without them. */
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
@@ -62,6 +64,8 @@ export interface Links {
   /** To be told of every connection, whatever carries it. */
   readonly opened: (connection: WireConnection) => void
   readonly closed: (connection: WireConnection) => void
+  /** The member is not wanted any more: ends a link that has no session yet. */
+  readonly abandon: (did: Did) => Effect.Effect<void>
   /** This machine's addresses are not what they were. */
   readonly addressesChanged: Effect.Effect<void>
   readonly reflexive: Reflexive
@@ -214,13 +218,17 @@ export const make = Effect.fnUntraced(function* (
   /** The first round of questions, where it is not over yet. */
   const gathered = Effect.timeoutOption(reflexive.began, gatherMillisMax)
 
+  /** Neighbours that take no more for now take it soon: a node that starts makes many links at once. */
+  const insist = (link: Link, kind: "offer" | "answer") =>
+    Effect.mapError(
+      Effect.retry(send(link, kind), { while: ({ reason }) => reason === "limited", ...whileLimited }),
+      ({ message }) => new LinkFailed({ reason: "noRoute", detail: message })
+    )
+
   const offer = Effect.fnUntraced(function* (link: Link) {
     yield* gathered
     for (let tried = 0; tried < offersMax; tried++) {
-      yield* Effect.mapError(
-        send(link, "offer"),
-        ({ message }) => new LinkFailed({ reason: "noRoute", detail: message })
-      )
+      yield* insist(link, "offer")
       const answer = yield* Effect.timeoutOption(Deferred.await(link.answered), answerMillisMax)
       if (Option.isSome(answer)) return yield* carry(link)
     }
@@ -230,10 +238,7 @@ export const make = Effect.fnUntraced(function* (
   const answer = Effect.fnUntraced(function* (link: Link, from: LinkOffer) {
     yield* gathered
     yield* takeRemote(link, from)
-    yield* Effect.mapError(
-      send(link, "answer"),
-      ({ message }) => new LinkFailed({ reason: "noRoute", detail: message })
-    )
+    yield* insist(link, "answer")
     yield* carry(link)
   })
 
@@ -370,6 +375,12 @@ export const make = Effect.fnUntraced(function* (
       if (link === undefined || connection.link !== link) return
       table.run(close(link, new LinkFailed({ reason: "closed", detail: "its session has ended" })))
     },
+    abandon: (did) =>
+      Effect.suspend(() => {
+        const link = links.get(did)
+        if (link === undefined || link.state === "up") return Effect.void
+        return close(link, new LinkFailed({ reason: "closed", detail: "the member was closed by this node" }))
+      }),
     addressesChanged: Effect.gen(function* () {
       for (const link of links.all()) {
         link.agent.localAddressesChanged(whereabouts.hosts(), now())

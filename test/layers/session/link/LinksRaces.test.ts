@@ -103,15 +103,45 @@ describe("links at awkward moments", () => {
     })
   )
 
+  test(
+    "are given up at once with a member that is not wanted any more",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      world.passes = () => false
+      const connecting = yield* Effect.forkChild(Effect.flip(a.links.connect(b.did)))
+      yield* Effect.sleep(1000)
+      yield* a.links.abandon(b.did)
+      assert.strictEqual((yield* Fiber.join(connecting)).reason, "closed")
+      world.passes = () => true
+      yield* until(() => b.links.links().length === 0)
+      assert.deepStrictEqual([a.connected(), b.connected(), a.links.links()], [[], [], []])
+    })
+  )
+
+  test(
+    "wait for neighbours that take no more for now",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      let refused = 0
+      world.limits = (_from, { kind }) => (kind === "offer" || kind === "answer") && refused++ % 5 < 4
+      yield* a.links.connect(b.did)
+      assert.strictEqual(refused, 10)
+    })
+  )
+
   it.effect("go over the relay in time when the way is cut after the time of day was set back an hour", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
       let backMillis = 0
       const wall = () => clock.currentTimeMillisUnsafe() - backMillis
       const stepped: Clock.Clock = {
-        ...clock,
         currentTimeMillisUnsafe: wall,
-        currentTimeMillis: Effect.sync(wall)
+        currentTimeMillis: Effect.sync(wall),
+        currentTimeNanosUnsafe: () => BigInt(wall()) * 1_000_000n,
+        currentTimeNanos: Effect.sync(() => BigInt(wall()) * 1_000_000n),
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) => clock.sleep(duration)
       }
       const body = Effect.gen(function* () {
         const { a, b, world } = yield* pair
