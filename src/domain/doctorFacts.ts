@@ -57,11 +57,13 @@ export interface PortFact {
 export interface BootstrapFact {
   readonly did: string
   readonly address: string
-  /** "udpOnly": the address is for QUIC alone, which is not tried. */
+  /** Over TCP. "udpOnly": the address is for QUIC alone. */
   readonly result: "connected" | "failed" | "udpOnly"
   readonly millis: number
   /** The system's code, or "timeout". */
   readonly problem: string | undefined
+  /** Whether it answers over QUIC; `undefined` where the address is for TCP alone. */
+  readonly quic: boolean | undefined
 }
 
 export interface ClockFact {

@@ -61,14 +61,24 @@ const bootstrapRemedies: Readonly<Record<string, string>> = {
 }
 
 /** One that is away is a nuisance, all of them are a failure. */
+const quicRemedy = "UDP may be blocked here, or at the member; without it sessions go over TCP alone"
+
 const bootstrapFinding = (fact: BootstrapFact, othersConnect: boolean): DoctorFinding => {
-  const { address, did, millis, problem, result } = fact
+  const { address, did, millis, problem, quic, result } = fact
   const who = `${address} (${did.slice(0, 20)}…)`
   switch (result) {
     case "connected":
-      return finding("bootstrap", "ok", `${who} answers over TCP, ${millisText(millis)}`)
+      return quic === false
+        ? finding("bootstrap", "warn", `${who} answers over TCP, ${millisText(millis)}, but not over QUIC`, quicRemedy)
+        : finding(
+            "bootstrap",
+            "ok",
+            `${who} answers over ${quic === true ? "QUIC and TCP" : "TCP"}, ${millisText(millis)}`
+          )
     case "udpOnly":
-      return finding("bootstrap", "skip", `${who} is for QUIC alone, which is not tried here`)
+      return quic === true
+        ? finding("bootstrap", "ok", `${who} answers over QUIC`)
+        : finding("bootstrap", othersConnect ? "warn" : "fail", `${who} over QUIC: timeout`, quicRemedy)
     case "failed":
       return finding(
         "bootstrap",
@@ -83,6 +93,6 @@ export const bootstrapFindings = ({ bootstrap }: DoctorFacts): ReadonlyArray<Doc
   if (bootstrap.length === 0) {
     return [finding("bootstrap", "skip", "no bootstrap_peers: members have to find this node, or be dialled by hand")]
   }
-  const connects = bootstrap.some(({ result }) => result === "connected")
+  const connects = bootstrap.some(({ quic, result }) => result === "connected" || quic === true)
   return bootstrap.map((fact) => bootstrapFinding(fact, connects))
 }

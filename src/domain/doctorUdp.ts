@@ -15,11 +15,13 @@ const tcpWorks = ({ bootstrap, turn }: Evidence): boolean =>
 
 /** Blocked is said only where TCP gets through, for else it may be everything. */
 export const udpVerdict = (facts: Evidence): UdpVerdict => {
-  const { stun, turn } = facts
+  const { bootstrap, stun, turn } = facts
   const overUdp = turn.filter(({ transport }) => transport === "udp")
   const heard = stun.some(({ mapped }) => mapped !== undefined) || overUdp.some(({ relayed }) => relayed !== undefined)
-  if (heard) return "open"
-  const asked = stun.some(({ problem }) => problem === "timeout") || overUdp.length > 0
+  if (heard || bootstrap.some(({ quic }) => quic === true)) return "open"
+  const unanswered = stun.some(({ problem }) => problem === "timeout") || overUdp.length > 0
+  // A member that answers over TCP and not over QUIC is there, so that it is UDP that does not come through.
+  const asked = unanswered || bootstrap.some(({ quic, result }) => quic === false && result === "connected")
   return asked && tcpWorks(facts) ? "blocked" : "unknown"
 }
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { DoctorFacts } from "../../src/domain/doctorFacts.ts"
 import { findings } from "../../src/domain/doctorFindings.ts"
-import { healthy, natOf, stunAnswer, stunSilence, turnFailed, turnOk } from "../fixtures/doctorFacts.ts"
+import { healthy, natOf, stunAnswer, stunSilence, turnFailed, turnOk, overTcp } from "../fixtures/doctorFacts.ts"
 
 const of = (check: string, changed: Partial<DoctorFacts>) =>
   findings({ ...healthy, ...changed })
@@ -41,7 +41,7 @@ describe("findings", () => {
       ["STUN", { stun: [] }],
       ["TURN", { turn: [] }],
       ["bootstrap", { bootstrap: [] }],
-      ["UDP", { stun: [], turn: [] }]
+      ["UDP", { stun: [], turn: [], bootstrap: [] }]
     ] as const) {
       assert.deepStrictEqual(marks(check, changed), ["skip"], check)
     }
@@ -65,7 +65,7 @@ describe("findings", () => {
   it("fails for silent STUN servers unless another answers or UDP is blocked as a whole", () => {
     assert.deepStrictEqual(marks("STUN", { stun: [stunSilence], turn: [], bootstrap: [] }), ["fail"])
     assert.deepStrictEqual(marks("STUN", { stun: [stunSilence, stunAnswer] }), ["warn", "ok"])
-    assert.deepStrictEqual(marks("STUN", { stun: [stunSilence], turn: [] }), ["warn"])
+    assert.deepStrictEqual(marks("STUN", { stun: [stunSilence], turn: [], bootstrap: overTcp(healthy) }), ["warn"])
   })
 
   it("fails for a relay only where none works", () => {
@@ -81,12 +81,13 @@ describe("findings", () => {
 
   it("fails for blocked UDP without a relay, and warns with one", () => {
     const stun = [stunSilence]
-    assert.deepStrictEqual(marks("UDP", { stun, turn: [] }), ["fail"])
-    const overTcp = { stun, turn: [turnFailed("udp"), turnOk("tcp")] }
-    assert.deepStrictEqual(marks("UDP", overTcp), ["warn"])
+    const bootstrap = overTcp(healthy)
+    assert.deepStrictEqual(marks("UDP", { stun, turn: [], bootstrap }), ["fail"])
+    const relayed = { stun, turn: [turnFailed("udp"), turnOk("tcp")], bootstrap }
+    assert.deepStrictEqual(marks("UDP", relayed), ["warn"])
     // What to do is said once.
-    assert.isUndefined(of("TURN UDP", overTcp)[0]?.[2])
-    assert.isDefined(of("TURN UDP", { ...overTcp, stun: [stunAnswer] })[0]?.[2])
+    assert.isUndefined(of("TURN UDP", relayed)[0]?.[2])
+    assert.isDefined(of("TURN UDP", { ...relayed, stun: [stunAnswer] })[0]?.[2])
   })
 
   it("warns of a symmetric NAT without a relay, and tells how sure it is", () => {

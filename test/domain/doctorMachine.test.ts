@@ -54,14 +54,18 @@ const marks = (bootstrap: typeof healthy.bootstrap) =>
   bootstrapFindings({ ...healthy, bootstrap }).map(({ mark }) => mark)
 
 describe("bootstrapFindings", () => {
-  it("warns of one that is away, fails when all are, and leaves QUIC alone", () => {
+  it("warns of one that is away, fails when all are, over QUIC and TCP", () => {
     const [up] = healthy.bootstrap
     assert.isDefined(up)
     if (up === undefined) return
-    const away = { ...up, result: "failed", problem: "ECONNREFUSED" } as const
+    const away = { ...up, result: "failed", problem: "ECONNREFUSED", quic: false } as const
     assert.deepStrictEqual(marks([up, away]), ["ok", "warn"])
     assert.deepStrictEqual(marks([away, away]), ["fail", "fail"])
-    assert.deepStrictEqual(marks([{ ...up, result: "udpOnly" }]), ["skip"])
+    assert.deepStrictEqual(marks([{ ...up, quic: false }]), ["warn"])
+    assert.deepStrictEqual(marks([{ ...up, quic: undefined }]), ["ok"])
+    assert.deepStrictEqual(marks([{ ...up, result: "udpOnly" }]), ["ok"])
+    assert.deepStrictEqual(marks([{ ...up, result: "udpOnly", quic: false }]), ["fail"])
+    assert.deepStrictEqual(marks([up, { ...up, result: "udpOnly", quic: false }]), ["ok", "warn"])
     assert.include(bootstrapFindings({ ...healthy, bootstrap: [away] })[0]?.remedy, "nothing listens there")
   })
 })

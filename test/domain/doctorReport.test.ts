@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { reportOf, reportText, reportUnreadable } from "../../src/domain/doctorReport.ts"
-import { healthy, stunSilence, turnFailed } from "../fixtures/doctorFacts.ts"
+import { healthy, stunSilence, turnFailed, overTcp } from "../fixtures/doctorFacts.ts"
 
 describe("reportText", () => {
   it("prints a mark, a check and a detail per line, and what it comes to", () => {
@@ -14,12 +14,17 @@ describe("reportText", () => {
   })
 
   it("puts what to do below what failed, and counts", () => {
-    const report = reportOf({ ...healthy, stun: [stunSilence], turn: [turnFailed("udp"), turnFailed("tcp")] })
+    const report = reportOf({
+      ...healthy,
+      stun: [stunSilence],
+      turn: [turnFailed("udp"), turnFailed("tcp")],
+      bootstrap: overTcp(healthy)
+    })
     assert.isFalse(report.ok)
     const lines = reportText(report).split("\n")
     const at = lines.findIndex((line) => line.startsWith("FAIL  UDP"))
     assert.match(lines[at + 1] ?? "", /^ {21}what to do: let UDP out/)
-    assert.strictEqual(lines.at(-1), "3 failures, 1 warning.")
+    assert.strictEqual(lines.at(-1), "3 failures, 2 warnings.")
   })
 
   it("tells all problems of a configuration that cannot be read, and nothing else", () => {

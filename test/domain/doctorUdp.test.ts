@@ -2,8 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { hasRelay, outlook, udpVerdict } from "../../src/domain/doctorUdp.ts"
 import { healthy, natOf, stunAnswer, stunSilence, turnFailed, turnOk } from "../fixtures/doctorFacts.ts"
 
-const blocked = { ...healthy, stun: [stunSilence], turn: [turnFailed("udp"), turnOk("tcp")] }
-const away = healthy.bootstrap.map((one) => ({ ...one, result: "failed", problem: "timeout" }) as const)
+const overTcpOnly = healthy.bootstrap.map((one) => ({ ...one, quic: false }))
+const notAsked = healthy.bootstrap.map((one) => ({ ...one, quic: undefined }))
+const away = overTcpOnly.map((one) => ({ ...one, result: "failed", problem: "timeout" }) as const)
+const blocked = {
+  ...healthy,
+  stun: [stunSilence],
+  turn: [turnFailed("udp"), turnOk("tcp")],
+  bootstrap: overTcpOnly
+}
 
 const first = (facts: typeof healthy): string => outlook(facts)[0] ?? ""
 
@@ -13,11 +20,13 @@ describe("udpVerdict", () => {
     assert.strictEqual(udpVerdict({ ...blocked, stun: [stunSilence, stunAnswer] }), "open")
     const silentRelay = { ...turnFailed("udp"), relayed: "203.0.113.10:49160" }
     assert.strictEqual(udpVerdict({ ...blocked, turn: [silentRelay] }), "open")
+    assert.strictEqual(udpVerdict({ ...blocked, bootstrap: healthy.bootstrap }), "open")
   })
 
   it("is blocked only where TCP gets through", () => {
     assert.strictEqual(udpVerdict(blocked), "blocked")
     assert.strictEqual(udpVerdict({ ...blocked, turn: [] }), "blocked")
+    assert.strictEqual(udpVerdict({ ...blocked, stun: [], turn: [] }), "blocked")
     assert.strictEqual(
       udpVerdict({ ...blocked, turn: [turnFailed("udp"), turnFailed("tcp")], bootstrap: away }),
       "unknown"
@@ -25,9 +34,9 @@ describe("udpVerdict", () => {
   })
 
   it("is unknown where nobody was asked over UDP", () => {
-    assert.strictEqual(udpVerdict({ ...healthy, stun: [], turn: [] }), "unknown")
+    assert.strictEqual(udpVerdict({ ...healthy, stun: [], turn: [], bootstrap: notAsked }), "unknown")
     const unresolved = { ...stunSilence, problem: "resolve: ENOTFOUND" }
-    assert.strictEqual(udpVerdict({ ...healthy, stun: [unresolved], turn: [] }), "unknown")
+    assert.strictEqual(udpVerdict({ ...healthy, stun: [unresolved], turn: [], bootstrap: notAsked }), "unknown")
   })
 })
 

@@ -27,7 +27,7 @@ const reportWith = Effect.fnUntraced(function* (
         turnServer: { host, port },
         turnUsername: "user",
         turnPassword: Redacted.make(password),
-        bootstrapPeers: [{ did: didNumber(1), address: { host, port, transport: "any" } }]
+        bootstrapPeers: [{ did: didNumber(1), address: { host, port, transport: "tcp" } }]
       }
     })
   )

@@ -2,7 +2,8 @@
  * What `icn-node doctor` tries, each on sockets of its own and within a time of its own. No probe fails: what went
  * wrong is what it has found.
  */
-import { Clock, Effect, Result, type Scope } from "effect"
+import { Clock, Deferred, Effect, Option, Result, type Scope } from "effect"
+import { randomBytes } from "node:crypto"
 import { networkInterfaces } from "node:os"
 import { scopeOf } from "../../domain/addressScope.ts"
 import type { BootstrapFact, HostFact, NameFact, PortFact, TurnFact } from "../../domain/doctorFacts.ts"
@@ -11,8 +12,9 @@ import type { PeerUri } from "../../domain/peerAddress.ts"
 import { format, type TransportAddress } from "../../domain/transportAddress.ts"
 import { transportsOf, type TurnConfig, withTimeout } from "../../domain/turnConfig.ts"
 import { format as formatServer, type TurnTransport } from "../../domain/turnServer.ts"
+import { answersQuicProbe, connectionIdLength, encodeQuicProbe } from "../../protocol/quicProbe.ts"
 import { Tcp, type TcpError } from "../../services/Tcp.ts"
-import { Udp, type UdpError } from "../../services/Udp.ts"
+import { Udp, UdpError } from "../../services/Udp.ts"
 import { turnCheckOver } from "../turnCheck.ts"
 import type { PortQuestion } from "./questions.ts"
 
@@ -20,6 +22,8 @@ import type { PortQuestion } from "./questions.ts"
 const resolveMillisMax = 5000
 /** A SYN is sent at 0, 1 and 3 s. */
 const connectMillisMax = 4000
+/** The waits after each packet of QUIC that is sent. */
+const quicWaitsMillis: ReadonlyArray<number> = [500, 1000, 2000]
 /** One TURN request: sent at 0, 0.5, 1.5 and 3.5 s over UDP. */
 const turnRequestMillisMax = 5000
 /** All of a relay's check, so that the doctor is done within about 8 s. */
@@ -91,6 +95,34 @@ const connectTo = Effect.fnUntraced(function* ({ host, port }: TransportAddress)
   yield* Effect.raceAll(hosts.map((literal) => Effect.scoped(Effect.asVoid(tcp.connect({ host: literal, port })))))
 })
 
+/** Asks one address over QUIC, again after each wait. */
+const askQuic = (to: TransportAddress): Effect.Effect<void, UdpError, Udp> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const ids = { destinationId: randomBytes(connectionIdLength), sourceId: randomBytes(connectionIdLength) }
+      const socket = yield* Udp.use((udp) => udp.connect(to))
+      const answered = Deferred.makeUnsafe<void>()
+      socket.onReceive((bytes) => {
+        if (answersQuicProbe(bytes, ids)) Deferred.doneUnsafe(answered, Effect.void)
+      })
+      const probe = encodeQuicProbe(ids)
+      for (const wait of quicWaitsMillis) {
+        socket.send(probe)
+        if (Option.isSome(yield* Effect.timeoutOption(Deferred.await(answered), wait))) return
+      }
+      return yield* new UdpError({ operation: "open", target: format(to), code: "timeout" })
+    })
+  )
+
+/** Whether any address of a member answers over QUIC. */
+const answersQuic = ({ host, port }: TransportAddress): Effect.Effect<boolean, never, Udp> =>
+  Udp.use((udp) => udp.resolve(host)).pipe(
+    Effect.flatMap((hosts) => Effect.raceAll(hosts.map((literal) => askQuic({ host: literal, port })))),
+    Effect.as(true),
+    Effect.catch(() => Effect.succeed(false)),
+    Effect.timeoutOrElse({ duration: connectMillisMax, orElse: () => Effect.succeed(false) })
+  )
+
 export const tryBootstrapPeers: (
   peers: ReadonlyArray<PeerUri>
 ) => Effect.Effect<ReadonlyArray<BootstrapFact>, never, Udp | Tcp> = (peers) =>
@@ -98,9 +130,15 @@ export const tryBootstrapPeers: (
     peers.slice(0, bootstrapMax),
     Effect.fnUntraced(function* ({ address, did }) {
       const fact = { did: did.text, address: format(address) }
-      if (address.transport === "quic") return { ...fact, result: "udpOnly", millis: 0, problem: undefined } as const
-      const { millis, result: problem } = yield* timed(problemOf(connectTo(address), connectMillisMax))
-      return { ...fact, result: problem === undefined ? "connected" : "failed", millis, problem } as const
+      const { transport } = address
+      const overQuic = transport === "tcp" ? Effect.succeed(undefined) : answersQuic(address)
+      if (transport === "quic") {
+        return { ...fact, result: "udpOnly", millis: 0, problem: undefined, quic: yield* overQuic } as const
+      }
+      const overTcp = timed(problemOf(connectTo(address), connectMillisMax))
+      const { quic, tcp } = yield* Effect.all({ tcp: overTcp, quic: overQuic }, { concurrency: 2 })
+      const { millis, result: problem } = tcp
+      return { ...fact, result: problem === undefined ? "connected" : "failed", millis, problem, quic } as const
     }),
     { concurrency: bootstrapMax }
   )
