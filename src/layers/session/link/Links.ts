@@ -302,10 +302,7 @@ export const make = Effect.fnUntraced(function* (
     Effect.forEach(
       links.all().filter(({ state }) => state !== "new"),
       (link) => Effect.ignore(send(link, "update")),
-      {
-        concurrency: 8,
-        discard: true
-      }
+      { concurrency: 8, discard: true }
     )
   )
   const tell = (): void => table.run(Effect.asVoid(Effect.forkIn(tellAll, scope)))
@@ -327,8 +324,11 @@ export const make = Effect.fnUntraced(function* (
     const state = relay.state()
     const address = state === undefined ? undefined : `${state.relayedAddress.host}:${state.relayedAddress.port}`
     for (const link of links.all()) {
-      // Another allocation is another way, though it goes through the same server.
-      if (address !== relayed) link.agent.setRelay(false, now())
+      // Another allocation is another way, though it goes through the same server, and has no channels yet.
+      if (address !== relayed) {
+        link.agent.setRelay(false, now())
+        link.channels.clear()
+      }
       if (state !== undefined) link.agent.setRelay(true, now())
       link.wake.openUnsafe()
     }

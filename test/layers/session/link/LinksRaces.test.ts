@@ -1,8 +1,8 @@
 /** Links whose two sides, relay or surroundings change at an awkward moment. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Scope, SubscriptionRef } from "effect"
 import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
-import { type LinkPeer, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
+import { type LinkPeer, type LinkWorld, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
 import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
 
 const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
@@ -23,6 +23,11 @@ const pair = Effect.gen(function* () {
 
 const until = (holds: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(20), until(holds))))
+
+/** Nothing gets straight from one host of members to the other. */
+const cutDirect = (world: LinkWorld): void => {
+  world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
+}
 
 const talks = Effect.fnUntraced(function* (from: LinkPeer, to: LinkPeer, said: string) {
   from.say(to.did, said)
@@ -70,7 +75,7 @@ describe("links at awkward moments", () => {
     "tell of a relay that came while the offer was under way",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
-      world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
+      cutDirect(world)
       const take = world.handlers.get(a.did.text)
       world.handlers.set(a.did.text, (from, offer) =>
         take === undefined ? Effect.void : Effect.delay(take(from, offer), 1500)
@@ -129,6 +134,32 @@ describe("links at awkward moments", () => {
     })
   )
 
+  test(
+    "bind their channels again on the allocation that takes the place of another",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      cutDirect(world)
+      yield* a.allocate("203.0.113.9")
+      yield* a.links.connect(b.did)
+      yield* talks(a, b, "over the first")
+      yield* SubscriptionRef.set(a.relay, undefined)
+      const bound: Array<string> = []
+      const next = yield* a.allocate("203.0.113.10")
+      yield* SubscriptionRef.set(a.relay, undefined)
+      yield* SubscriptionRef.set(a.relay, {
+        ...next,
+        bindChannel: (peer) =>
+          Effect.andThen(
+            Effect.sync(() => void bound.push(peer.host)),
+            next.bindChannel(peer)
+          )
+      })
+      yield* Effect.sleep(5000)
+      yield* talks(a, b, "over the second")
+      assert.strictEqual(bound.length, 1)
+    })
+  )
+
   it.effect("go over the relay in time when the way is cut after the time of day was set back an hour", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
@@ -151,7 +182,7 @@ describe("links at awkward moments", () => {
         yield* Effect.sleep(5000)
         backMillis = 3_600_000
         yield* Effect.sleep(5000)
-        world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
+        cutDirect(world)
         yield* Effect.sleep(3000)
         yield* talks(a, b, "after the cut")
         yield* talks(b, a, "also back")
