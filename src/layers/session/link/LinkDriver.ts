@@ -10,6 +10,7 @@ import { format } from "../../../domain/transportAddress.ts"
 import type { MetricsShape } from "../../../services/Metrics.ts"
 import { steadyMillis } from "../steadyTime.ts"
 import { type Link, LinkFailed } from "./Link.ts"
+import type { LinkTable } from "./LinkTable.ts"
 import type { LinkSwitch } from "./LinkSwitch.ts"
 import type { RelayPort } from "./RelayPort.ts"
 
@@ -20,6 +21,7 @@ export interface LinkDriverParts {
   readonly packets: LinkSwitch
   readonly relay: RelayPort
   readonly metrics: MetricsShape
+  readonly links: Pick<LinkTable, "isCrowded">
   /** The session goes on over another way. */
   readonly onPath: (did: Did) => void
   /** No way is left, for now. */
@@ -29,7 +31,7 @@ export interface LinkDriverParts {
 const wayText = ({ base, kind, remote, rttMs }: LinkPath): string =>
   `${kind}${base === "relay" ? " through this node's relay" : ""}, ${format(remote)}, ${rttMs.toFixed(1)} ms`
 
-export const make = ({ metrics, onLost, onPath, packets, relay }: LinkDriverParts) => {
+export const make = ({ links, metrics, onLost, onPath, packets, relay }: LinkDriverParts) => {
   /** Another way is in use from now on. */
   const changeTo = Effect.fnUntraced(function* (link: Link, path: LinkPath) {
     link.setPath(path, yield* Clock.currentTimeMillis)
@@ -37,6 +39,10 @@ export const make = ({ metrics, onLost, onPath, packets, relay }: LinkDriverPart
 
   const established = Effect.fnUntraced(function* (link: Link, path: LinkPath) {
     const wasFound = yield* Deferred.isDone(link.found)
+    if (!wasFound && links.isCrowded(link, path.remote)) {
+      const detail = "too many links lead to the same host already"
+      return void (yield* Deferred.fail(link.found, new LinkFailed({ reason: "limit", detail })))
+    }
     const isSame = wasFound && link.isRemote(path.remote)
     // Or the first flight of QUIC would go as indications, of which the longest may not fit.
     if (!wasFound && path.base === "relay") yield* relay.bind(path.remote)

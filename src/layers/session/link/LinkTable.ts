@@ -9,10 +9,11 @@ import { LinkAgent } from "../../../domain/linkAgent.ts"
 import { mayCheckScopes } from "../../../domain/linkCandidate.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
+import type { TransportAddress } from "../../../domain/transportAddress.ts"
 import { shortTermKey } from "../../../protocol/stunIntegrity.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import type { LinkSettings } from "../Settings.ts"
-import type { Table } from "../Table.ts"
+import { sourceOf, type Table } from "../Table.ts"
 import type { WireLinks } from "../Wire.ts"
 import { Link, LinkFailed, type LinkSecret } from "./Link.ts"
 import type { LinkSocket } from "./LinkSocket.ts"
@@ -26,6 +27,11 @@ import type { Whereabouts } from "./Whereabouts.ts"
  * faster than Signalling.ts lets through, or a good member's link is up before its turn comes.
  */
 const beginningMax = 64
+/**
+ * Links from one host (and each public IPv6 /64) that their members began: more are one machine that makes up members
+ * to take the place of all others. Four times what may come without links, since many are behind one NAT or relay.
+ */
+const linksPerHostMax = 64
 /** How long the last packets of a session, its goodbye among them, have to get through a link that closes. */
 const lingerMillis = 250
 
@@ -50,6 +56,8 @@ export interface LinkTable {
     offered: boolean,
     up?: Deferred.Deferred<void, LinkFailed>
   ) => Effect.Effect<Link, LinkFailed>
+  /** Whether too many links lead to where this one does. */
+  readonly isCrowded: (link: Link, remote: TransportAddress) => boolean
   /** Ends a link for a reason, which whoever waits for it is told. */
   readonly close: (link: Link, error: LinkFailed) => Effect.Effect<void>
   /** Takes a link away whose place another one takes; who waits goes on waiting. */
@@ -114,6 +122,17 @@ export const make = Effect.fnUntraced(function* (
       packets.remove(link)
       return end(link)
     })
+
+  const isCrowded = (link: Link, remote: TransportAddress): boolean => {
+    const state = relay.state()
+    // Everybody may use the relay that this node uses.
+    if (link.offered || remote.host === state?.relayedAddress.host || remote.host === state?.server.host) return false
+    const source = sourceOf(remote.host)
+    const others = [...links.values()].filter(
+      (other) => other !== link && !other.offered && sourceOf(other.path().remote.host) === source
+    )
+    return others.length >= linksPerHostMax
+  }
 
   const sampled = (link: Link) =>
     Effect.all([
@@ -183,5 +202,5 @@ export const make = Effect.fnUntraced(function* (
   )
   yield* metrics.sample(Metric.linksActive, {}, () => links.size)
 
-  return { get: (did) => links.get(did.text), all: () => [...links.values()], begin, close, replace }
+  return { get: (did) => links.get(did.text), all: () => [...links.values()], begin, isCrowded, close, replace }
 })

@@ -158,7 +158,7 @@ export const make = Effect.fnUntraced(function* (
   const onLost = (link: Link): Effect.Effect<void> =>
     telling.has(link) ? Effect.void : Effect.asVoid(Effect.forkIn(tellLost(link), link.scope))
 
-  const driver = Drivers.make({ packets, relay, metrics, onPath: (did) => table.pathChanged(did), onLost })
+  const driver = Drivers.make({ packets, relay, metrics, links, onPath: (did) => table.pathChanged(did), onLost })
 
   /** The member's side is known: from here on both look for ways. */
   const takeRemote = Effect.fnUntraced(function* (link: Link, offer: LinkOffer) {

@@ -124,4 +124,27 @@ describe("links with hostile members about", () => {
       assert.isAtLeast(heard, 2)
     })
   )
+
+  test(
+    "come from one host so often, and from others all the same",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      const crowd = yield* Effect.forEach(
+        Array.from({ length: 70 }, (_, index) => 200 + index),
+        (number) => makePeer(world, number, "198.51.100.66")
+      )
+      // One after another, since only so many are made at a time.
+      yield* Effect.forEach(crowd, ({ links }) => Effect.ignore(Effect.timeout(links.connect(a.did), 2000)), {
+        concurrency: 8
+      })
+      assert.strictEqual(a.connected().length, 64)
+      yield* b.links.connect(a.did)
+      // Whom this node wants itself is another matter.
+      const last = crowd.find(({ did }) => a.link(did) === undefined)
+      assert.isDefined(last)
+      yield* Effect.sleep(60_000)
+      yield* a.links.connect(last.did)
+      assert.strictEqual(a.connected().length, 66)
+    })
+  )
 })
