@@ -67,6 +67,18 @@ describe("forks", () => {
     assert.strictEqual(coop.reason("ben", ack, { acks: [first.id, third.id] }), "Admitted")
   })
 
+  it("are seen in entries that were looked at before the lower fork was there", () => {
+    const coop = new Coop(["ann", "ben", "cam"])
+    const toCam = coop.pay("ann", "cam", 1)
+    const toBen = coop.pay("ann", "ben", 2)
+    coop.pay("ann", "ben", 3, { prev: toCam })
+    const seen = coop.ack("cam", toCam)
+    assert.strictEqual(coop.reason("ben", ack, { acks: [toBen.id], deps: [seen.id] }), "Admitted")
+    const lower = coop.pay("ann", "ben", 4, { prev: undefined })
+    assert.strictEqual(coop.reason("ben", ack, { acks: [lower.id] }), "Admitted")
+    assert.strictEqual(coop.reason("ben", ack, { acks: [lower.id], deps: [seen.id] }), "ackOfForked")
+  })
+
   it("are seen through a past of many thousand entries", () => {
     const coop = new Coop(["ann", "ben", "cam"])
     const toBen = coop.pay("ann", "ben", 1)
