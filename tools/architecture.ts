@@ -208,7 +208,7 @@ export const check = (files: Sources): ReadonlyArray<Violation> => {
 
 const read = (root: string, folder: string): ReadonlyArray<readonly [string, string]> =>
   readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.parentPath.includes("node_modules"))
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => [relative(root, path), readFileSync(path, "utf8")] as const)
 
