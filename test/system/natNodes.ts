@@ -188,9 +188,11 @@ export const untilPath = (
     withinMillis
   )
 
-/** Has a node open its session with another. */
-export const dial = (from: NatNode, to: NatNode) =>
-  workWithNode(from.dataDir, (client) => client.Dial({ did: to.did, address: null }))
+/** Has a node open its session with another, which may be told to be at an address, `host:port`. */
+export const dial = (from: NatNode, to: NatNode, at?: string) => {
+  const address = at === undefined ? null : Result.getOrThrow(parse(`icn://${to.did.text}@${at}`)).address
+  return workWithNode(from.dataDir, (client) => client.Dial({ did: to.did, address }))
+}
 
 /** Has a member take files until the scope closes; gives where they come. */
 export const takeFiles = Effect.fnUntraced(function* ({ dataDir, home, name }: NatNode) {
