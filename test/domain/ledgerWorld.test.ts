@@ -3,6 +3,8 @@ import { recomputeBalances } from "../../src/domain/ledgerRecompute.ts"
 import { bookedEntries } from "../../src/domain/ledgerBooking.ts"
 import type { Balance } from "../../src/domain/ledgerBooks.ts"
 import { availableOf } from "../../src/domain/ledgerChain.ts"
+import { type Entry, referencesOf } from "../../src/domain/ledgerEntry.ts"
+import type { HistoryEntry, LedgerHistory } from "../../src/domain/ledgerHistory.ts"
 import { Replica } from "../fixtures/ledgerReplica.ts"
 import { makeWorld, shuffled, type World } from "../fixtures/ledgerWorld.ts"
 import { fuzzSeed, makeRandom } from "../fixtures/random.ts"
@@ -62,6 +64,58 @@ const checkRecomputed = ({ books, history }: Replica, where: string): void => {
   for (const entry of history.entries()) must(books.isBooked(entry) === booked.has(entry), "other bookings", where)
 }
 
+/** Everything that an entry refers to, directly or not, by plain search. */
+const pastOf = (history: LedgerHistory, entry: Entry): ReadonlySet<HistoryEntry> => {
+  const past = new Set<HistoryEntry>()
+  const waiting = [...referencesOf(entry)]
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    const found = history.find(id)
+    if (found === undefined || past.has(found)) continue
+    past.add(found)
+    waiting.push(...referencesOf(found.entry))
+  }
+  return past
+}
+
+/** Whether the entry acks a credit of somebody who has two entries at one position in its past. */
+const acksForked = (history: LedgerHistory, entry: Entry): boolean => {
+  const payers = new Set(entry.acks.map((id) => history.find(id)?.entry.author))
+  const places = new Set<string>()
+  for (const one of pastOf(history, entry)) {
+    const place = `${one.entry.author} ${one.entry.seq}`
+    if (payers.has(one.entry.author) && places.has(place)) return true
+    places.add(place)
+  }
+  return false
+}
+
+/** What an author can spend in currency 0 after an entry, added up from his chain alone. */
+const availableAfter = (history: LedgerHistory, tip: HistoryEntry): number => {
+  const chain: Array<Entry> = []
+  for (let at: HistoryEntry | undefined = tip; at !== undefined; at = history.find(at.entry.prev ?? ""))
+    chain.push(at.entry)
+  const { author } = tip.entry
+  const legsOf = (entry: Entry | undefined, sign: number) =>
+    (entry?.legs ?? [])
+      .filter(({ account, amount, currency }) => account === author && currency === 0 && amount * sign > 0)
+      .reduce((sum, { amount }) => sum + amount, 0)
+  const grants = chain
+    .flatMap(({ deps }) => deps)
+    .flatMap((id) => history.find(id) ?? [])
+    .filter(({ entry }) => entry.kind === "grant" && entry.account === author && entry.currency === 0)
+    .toSorted((a, b) => b.entry.lamport - a.entry.lamport || (a.id < b.id ? 1 : -1))
+  let available = 100
+  const [latest] = grants
+  if (latest?.entry.kind === "grant") available = latest.entry.limit
+  for (const entry of chain) {
+    // The debit of a hold counts until it is resolved, and then that of the post in its place.
+    if (entry.kind === "post" || entry.kind === "void") available -= legsOf(history.find(entry.hold)?.entry, -1)
+    available += legsOf(entry, -1)
+    for (const id of entry.acks) available += legsOf(history.find(id)?.entry, 1)
+  }
+  return available
+}
+
 const idsOf = (world: World): ReadonlyArray<string> => world.entries.map(({ id }) => id)
 
 describe("made-up cooperatives", () => {
@@ -93,6 +147,28 @@ describe("made-up cooperatives", () => {
       for (const one of shuffled(world, makeRandom(worldSeed))) replica.deliver(one)
     }
     assert.isAtLeast(versions, 3000)
+  })
+
+  it("are judged as by somebody who goes through the whole past of every entry", () => {
+    let refused = 0
+    for (const worldSeed of worldSeeds) {
+      const { coop, entries } = worldOf(worldSeed)
+      const replica = new Replica(coop)
+      for (const one of entries) replica.deliver(one)
+      const { history, rejected } = replica
+      for (const one of history.entries()) {
+        must(!acksForked(history, one.entry), "an ack of a forked payer was admitted", hint(worldSeed))
+        const account = one.chain.accounts[0]
+        const available = account === undefined ? undefined : availableOf(account)
+        must(available === availableAfter(history, one), "another sum of the chain", hint(worldSeed))
+      }
+      for (const { entry, id } of entries) {
+        if (rejected.get(id) !== "ackOfForked") continue
+        refused++
+        must(acksForked(history, entry), "an ack was refused without a fork in its past", hint(worldSeed))
+      }
+    }
+    assert.isAtLeast(refused, 1)
   })
 
   it("are the same for the same seed, and others for another", () => {
