@@ -108,7 +108,8 @@ export const make = Effect.fnUntraced(function* (wire: Wire, options: Settings.S
     abandoned: table.abandoned,
     opened: (connection) => {
       table.opened(connection)
-      links?.opened(connection)
+      // One that was not admitted after all is no session.
+      if (table.of(connection) !== undefined) links?.opened(connection)
     },
     closed: (connection, reason) => {
       table.closed(connection, reason)

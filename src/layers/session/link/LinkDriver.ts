@@ -25,7 +25,7 @@ export interface LinkDriverParts {
   /** The session goes on over another way. */
   readonly onPath: (did: Did) => void
   /** No way is left, for now. */
-  readonly onLost: (link: Link) => Effect.Effect<void>
+  readonly onLost: (link: Link) => Effect.Effect<unknown>
 }
 
 const wayText = ({ base, kind, remote, rttMs }: LinkPath): string =>
@@ -85,7 +85,7 @@ export const make = ({ links, metrics, onLost, onPath, packets, relay }: LinkDri
       case "Lost":
         link.isLost = true
         yield* Effect.logInfo(`link with ${link.did.text} has lost its way, looking for another`)
-        return yield* onLost(link)
+        return void (yield* onLost(link))
     }
   })
 

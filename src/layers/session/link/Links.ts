@@ -10,7 +10,6 @@ import { type LinkCandidate, permittedHosts } from "../../../domain/linkCandidat
 import { type LinkOffer, type LinkOfferKind, linkIdLength } from "../../../domain/linkOffer.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
-import { format } from "../../../domain/transportAddress.ts"
 import { shortTermKey } from "../../../protocol/stunIntegrity.ts"
 import { Metrics, reportAndIgnore } from "../../../services/Metrics.ts"
 import { type SessionEvent, SessionListenFailed } from "../../../services/SessionManager.ts"
@@ -78,12 +77,7 @@ export interface Links {
 const secretOf = ({ password, ufrag }: Pick<LinkOffer, "ufrag" | "password">): LinkSecret | undefined =>
   Result.getOrUndefined(Result.map(shortTermKey(Redacted.make(password)), (key) => ({ ufrag, password, key })))
 
-/** To tell whether a member knows all of it, whatever the order. */
-const textOf = (candidates: ReadonlyArray<LinkCandidate>): string =>
-  candidates
-    .map(({ address, kind }) => `${kind} ${format(address)}`)
-    .toSorted()
-    .join(" ")
+const noSession = (detail: string): LinkFailed => new LinkFailed({ reason: "noSession", detail })
 
 const idText = (id: Uint8Array): string => Buffer.from(id).toString("base64url")
 
@@ -132,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
   const send = (link: Link, kind: LinkOfferKind) =>
     Effect.suspend(() => {
       const candidates = kind === "refusal" ? [] : whereabouts.candidates()
-      told.set(link, textOf(candidates))
+      told.set(link, Whereabouts.textOf(candidates))
       const { did: to, id: linkId, local } = link
       return signalling.send({ kind, to, linkId, ufrag: local.ufrag, password: local.password, candidates })
     })
@@ -155,8 +149,11 @@ export const make = Effect.fnUntraced(function* (
     }
     telling.delete(link)
   })
-  const onLost = (link: Link): Effect.Effect<void> =>
-    telling.has(link) ? Effect.void : Effect.asVoid(Effect.forkIn(tellLost(link), link.scope))
+  const onLost = (link: Link): Effect.Effect<unknown> => {
+    // Without a session this is a member that is gone, or that has given the link up: another one is for the better.
+    if (link.state !== "up") return Deferred.fail(link.up, noSession("the way was lost before a session came up"))
+    return telling.has(link) ? Effect.void : Effect.forkIn(tellLost(link), link.scope)
+  }
 
   const driver = Drivers.make({ packets, relay, metrics, links, onPath: (did) => table.pathChanged(did), onLost })
 
@@ -177,24 +174,24 @@ export const make = Effect.fnUntraced(function* (
     const loopback = yield* opened.pipe(
       Effect.provideService(Udp, udp),
       Scope.provide(link.scope),
-      Effect.mapError(({ message }) => new LinkFailed({ reason: "noSession", detail: message }))
+      Effect.mapError(({ message }) => noSession(message))
     )
     link.loopback = loopback
     wire.add(loopback.port, link.did, link)
     yield* Effect.forkIn(driver.drive(link).pipe(reportAndIgnore("network")), link.scope, { startImmediately: true })
     yield* Deferred.await(link.found)
-    if (link.controlling) {
-      yield* wire.dial(loopback.port).pipe(
-        Effect.mapError(({ detail }) => new LinkFailed({ reason: "noSession", detail })),
-        // The handshake may be lost on a way that is going; the table waits for what comes late.
-        Effect.timeoutOption(settings.dialTimeoutMillis)
-      )
-    }
-    yield* Effect.timeoutOrElse(Deferred.await(link.up), {
+    const handshake = wire.dial(loopback.port).pipe(
+      Effect.mapError(({ detail }) => noSession(detail)),
+      // The handshake may be lost on a way that is going; the table waits for what comes late.
+      Effect.timeoutOption(settings.dialTimeoutMillis)
+    )
+    const session = Effect.timeoutOrElse(Deferred.await(link.up), {
       duration: sessionMillisMax,
-      orElse: () =>
-        Effect.fail(new LinkFailed({ reason: "noSession", detail: "a way was found, but no session came up" }))
+      orElse: () => Effect.fail(noSession("a way was found, but no session came up"))
     })
+    // What fails meanwhile ends the handshake too; what succeeds lets it come to its end.
+    const failed = Effect.andThen(Deferred.await(link.up), Effect.never)
+    yield* Effect.raceFirst(link.controlling ? Effect.andThen(handshake, session) : session, failed)
   })
 
   /** Runs the course of a link, which ends with it; whatever goes wrong before its session is up ends the link. */
@@ -294,7 +291,8 @@ export const make = Effect.fnUntraced(function* (
     yield* takeRemote(link, message)
     yield* Deferred.succeed(link.answered, undefined)
     // What came up while the offer was under way, such as a relay.
-    if (!isBegun && told.get(link) !== textOf(whereabouts.candidates())) yield* Effect.ignore(send(link, "update"))
+    if (!isBegun && told.get(link) !== Whereabouts.textOf(whereabouts.candidates()))
+      yield* Effect.ignore(send(link, "update"))
   })
 
   /** Tells every member where this node may be reached now. */
@@ -379,7 +377,10 @@ export const make = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const link = links.get(did)
         if (link === undefined || link.state === "up") return Effect.void
-        return close(link, new LinkFailed({ reason: "closed", detail: "the member was closed by this node" }))
+        // The member has nothing to wait for either.
+        const tell = Effect.forkIn(Effect.ignore(send(link, "refusal")), scope)
+        const error = new LinkFailed({ reason: "closed", detail: "closed by this node" })
+        return Effect.andThen(tell, close(link, error))
       }),
     addressesChanged: Effect.gen(function* () {
       for (const link of links.all()) {

@@ -4,6 +4,7 @@
  */
 import { Effect, type Scope } from "effect"
 import { distinctCandidates, type LinkCandidate } from "../../../domain/linkCandidate.ts"
+import { format } from "../../../domain/transportAddress.ts"
 import { Udp } from "../../../services/Udp.ts"
 import type { LinkSettings, SessionSettings } from "../Settings.ts"
 import type { Table } from "../Table.ts"
@@ -17,6 +18,13 @@ export interface Whereabouts {
   readonly candidates: () => ReadonlyArray<LinkCandidate>
   readonly reflexive: Reflexives.Reflexive
 }
+
+/** To tell whether a member knows all of it, whatever the order. */
+export const textOf = (candidates: ReadonlyArray<LinkCandidate>): string =>
+  candidates
+    .map(({ address, kind }) => `${kind} ${format(address)}`)
+    .toSorted()
+    .join(" ")
 
 /** Asks who can be asked, and keeps the answers true until the scope closes. */
 export const make = Effect.fnUntraced(function* (

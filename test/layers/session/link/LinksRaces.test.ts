@@ -118,10 +118,29 @@ describe("links at awkward moments", () => {
       yield* a.links.abandon(b.did)
       assert.strictEqual((yield* Fiber.join(connecting)).reason, "closed")
       world.passes = () => true
-      yield* until(() => b.links.links().length === 0)
+      yield* Effect.sleep(50)
+      assert.strictEqual(b.links.links().length, 0)
       assert.deepStrictEqual([a.connected(), b.connected(), a.links.links()], [[], [], []])
     })
   )
+
+  for (const left of ["smaller", "larger"] as const) {
+    test(
+      `are given up soon when the member is gone before there is a session, by the ${left} one`,
+      Effect.gen(function* () {
+        const { a, b, world } = yield* pair
+        const [stays, leaves] = left === "smaller" ? [a, b] : [b, a]
+        world.delivers = (_from, { kind }) => kind !== "refusal"
+        const connecting = yield* Effect.forkChild(Effect.flip(stays.links.connect(leaves.did)))
+        while (stays.link(leaves.did)?.agent.active === undefined) yield* Effect.sleep(1)
+        assert.strictEqual(leaves.link(stays.did)?.state, "connecting")
+        yield* leaves.links.abandon(stays.did)
+        yield* Effect.sleep(5000)
+        assert.deepStrictEqual([stays.links.links(), leaves.links.links()], [[], []])
+        assert.strictEqual((yield* Fiber.join(connecting)).reason, "noSession")
+      })
+    )
+  }
 
   test(
     "wait for neighbours that take no more for now",
