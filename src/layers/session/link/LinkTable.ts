@@ -34,6 +34,8 @@ const beginningMax = 64
 const linksPerHostMax = 64
 /** How long the last packets of a session, its goodbye among them, have to get through a link that closes. */
 const lingerMillis = 250
+/** Longer than all of it takes: a member that goes on offering anew would have its caller wait for ever. */
+const connectMillisMax = 60_000
 
 export interface LinkTableParts {
   readonly self: Did
@@ -63,6 +65,13 @@ export interface LinkTable {
   /** Takes a link away whose place another one takes; who waits goes on waiting. */
   readonly replace: (link: Link) => Effect.Effect<void>
 }
+
+/** Until there is a session with the member. */
+export const awaitUp = (link: Link): Effect.Effect<void, LinkFailed> =>
+  Effect.timeoutOrElse(Deferred.await(link.up), {
+    duration: connectMillisMax,
+    orElse: () => Effect.fail(new LinkFailed({ reason: "noSession", detail: "the member began again and again" }))
+  })
 
 const newSecret = (): LinkSecret => {
   const ufrag = randomBytes(6).toString("base64")

@@ -40,8 +40,6 @@ const whileLimited = { times: 8, schedule: Schedule.spaced(500) }
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
 const sessionMillisMax = 15_000
-/** Longer than all of it takes: a member that goes on offering anew would have its caller wait for ever. */
-const connectMillisMax = 60_000
 /** How often the member is told anew where this node is while no way is left. */
 const lostUpdateMillis = 3000
 
@@ -80,13 +78,6 @@ const secretOf = ({ password, ufrag }: Pick<LinkOffer, "ufrag" | "password">): L
 const noSession = (detail: string): LinkFailed => new LinkFailed({ reason: "noSession", detail })
 
 const idText = (id: Uint8Array): string => Buffer.from(id).toString("base64url")
-
-/** Until there is a session with the member. */
-const awaitUp = (link: Link): Effect.Effect<void, LinkFailed> =>
-  Effect.timeoutOrElse(Deferred.await(link.up), {
-    duration: connectMillisMax,
-    orElse: () => Effect.fail(new LinkFailed({ reason: "noSession", detail: "the member began again and again" }))
-  })
 
 /** Opens the link socket; links are made until the scope closes. */
 export const make = Effect.fnUntraced(function* (
@@ -349,12 +340,17 @@ export const make = Effect.fnUntraced(function* (
     port: socket.port,
     connect: Effect.fnUntraced(function* (did) {
       const present = links.get(did)
-      if (present !== undefined) return yield* awaitUp(present)
+      if (present !== undefined) {
+        const joined = yield* Effect.result(LinkTables.awaitUp(present))
+        // What the member began and gave up is no answer to whoever asks here.
+        const isOver = Result.isFailure(joined) && joined.failure.reason !== "closed" && links.get(did) === undefined
+        if (present.offered || !isOver) return yield* Effect.fromResult(joined)
+      }
       // Whoever loses interest leaves behind a link that goes its way, never one that nobody looks after.
       const link = yield* Effect.uninterruptible(
         Effect.tap(begin(did, randomBytes(linkIdLength), true), (begun) => course(begun, offer(begun)))
       )
-      return yield* awaitUp(link)
+      return yield* LinkTables.awaitUp(link)
     }),
     opened: (connection) => {
       const link = links.get(connection.did)

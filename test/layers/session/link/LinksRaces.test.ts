@@ -143,6 +143,23 @@ describe("links at awkward moments", () => {
   }
 
   test(
+    "are offered by whoever waits for one that the member gave up",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      world.passes = () => false
+      yield* Effect.forkChild(Effect.exit(a.links.connect(b.did)))
+      yield* until(() => b.links.links().length === 1)
+      const waiting = yield* Effect.forkChild(b.links.connect(a.did))
+      yield* Effect.sleep(100)
+      world.passes = () => true
+      yield* a.links.abandon(b.did)
+      yield* Fiber.join(waiting)
+      yield* until(() => a.connected().length === 1)
+      yield* talks(b, a, "hello")
+    })
+  )
+
+  test(
     "wait for neighbours that take no more for now",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
