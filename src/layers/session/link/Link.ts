@@ -88,6 +88,10 @@ export class Link implements WireLink {
   consentLosses = 0
   /** Datagrams of QUIC that wait for a way. */
   readonly early: Array<Uint8Array> = []
+  /** The latest datagrams of QUIC, for when the way that they took proves to be none. */
+  readonly latest: Array<Uint8Array> = []
+  /** Where the next one goes, and the oldest is. */
+  latestAt = 0
   /** Where the member may be heard, by the names of paths, the oldest first. */
   readonly routes = new Set<string>()
   /** Paths for which the relay was asked for a channel. */

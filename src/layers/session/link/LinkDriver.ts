@@ -47,6 +47,7 @@ export const make = ({ links, metrics, onLost, onPath, packets, relay }: LinkDri
     // Or the first flight of QUIC would go as indications, of which the longest may not fit.
     if (!wasFound && path.base === "relay") yield* relay.bind(path.remote)
     yield* changeTo(link, path)
+    if (wasFound) packets.sendAgain(link)
     packets.flush(link)
     link.isLost = false
     if (!wasFound) {
@@ -70,6 +71,7 @@ export const make = ({ links, metrics, onLost, onPath, packets, relay }: LinkDri
       case "Switched":
         link.switches++
         yield* changeTo(link, event.to)
+        if (event.reason !== "better") packets.sendAgain(link)
         yield* metrics.inc(linkSwitches, { to: event.to.kind, reason: event.reason })
         yield* Effect.logDebug(`link with ${link.did.text} goes on (${event.reason}): ${wayText(event.to)}`)
         return onPath(link.did)

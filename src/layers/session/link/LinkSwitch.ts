@@ -5,7 +5,7 @@
  */
 import { type Effect, Result } from "effect"
 import { withoutZone } from "../../../domain/ipAddress.ts"
-import type { LinkBase, LinkCheck } from "../../../domain/linkPath.ts"
+import type { LinkBase, LinkCheck, LinkPath } from "../../../domain/linkPath.ts"
 import { pathKey } from "../../../domain/linkPath.ts"
 import { Allowances, full, take, type TokenRate } from "../../../domain/tokenBucket.ts"
 import type { TransportAddress } from "../../../domain/transportAddress.ts"
@@ -30,6 +30,8 @@ const responseMillisMax = 5000
 const relayChecksMax = 2048
 /** Packets of one link that wait for a way: the first flights of a handshake. */
 const earlyPacketsMax = 16
+/** Datagrams of QUIC that go once more when their way is lost: enough that some arrive on a path that loses some. */
+const latestPacketsMax = 8
 /** Addresses at which one member may be heard. */
 const routesPerLinkMax = 64
 /** Channels that one link may have bound: all of them have to last for all members, and without one it works, too. */
@@ -109,11 +111,27 @@ export class LinkSwitch {
       // The member's first packets may come a moment before this side knows the way back.
       if (link.early.length < earlyPacketsMax) link.early.push(payload)
       else link.droppedPackets++
-    } else if (path.base === "udp") {
-      this.#parts.socket.send(payload, path.remote)
-    } else {
-      this.#parts.relay.send(payload, path.remote, link.meter)
+      return
     }
+    link.latest[link.latestAt] = payload
+    link.latestAt = (link.latestAt + 1) % latestPacketsMax
+    this.#sendOn(link, path, payload)
+  }
+
+  /**
+   * Sends the latest datagrams once more, on the way that is used now. They went where nothing gets through, and QUIC
+   * may wait for seconds until it tries again; what comes twice it ignores.
+   */
+  sendAgain(link: Link): void {
+    const path = link.agent.active
+    if (path === undefined) return
+    const { latest, latestAt } = link
+    for (const payload of [...latest.slice(latestAt), ...latest.slice(0, latestAt)]) this.#sendOn(link, path, payload)
+  }
+
+  #sendOn(link: Link, path: LinkPath, payload: Uint8Array): void {
+    if (path.base === "udp") this.#parts.socket.send(payload, path.remote)
+    else this.#parts.relay.send(payload, path.remote, link.meter)
   }
 
   /** Sends what waited for a way. */

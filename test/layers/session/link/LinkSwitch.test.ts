@@ -178,6 +178,23 @@ describe("the switch of links", () => {
     assert.deepStrictEqual([one.heard, two.heard, three.heard], [[], ["second"], ["third"]])
   })
 
+  it("sends the latest eight datagrams once more on another way, the oldest first", () => {
+    const { link, now, packets, prove, sent } = make()
+    const { link: one } = link(1)
+    one.agent.setRemote([{ kind: "host", address: home }], now())
+    prove(one, home)
+    const before = sent.length
+    packets.sendAgain(one)
+    assert.strictEqual(sent.length, before)
+    for (let number = 1; number <= 11; number++) packets.send(one, Buffer.from(`${number}`))
+    packets.sendAgain(one)
+    const said = sent.slice(before).map(({ bytes, to }) => `${Buffer.from(bytes).toString()} to ${to.host}`)
+    assert.deepStrictEqual(
+      said.slice(11),
+      [4, 5, 6, 7, 8, 9, 10, 11].map((number) => `${number} to ${home.host}`)
+    )
+  })
+
   it("asks the relay for a channel where a member answers only, and for few of them", () => {
     const { advance, bound, check, link, now, prove } = make()
     const one = link(1, true)
