@@ -1,18 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Clock,
-  Context,
-  Deferred,
-  Duration,
-  Effect,
-  Fiber,
-  Layer,
-  Redacted,
-  Ref,
-  References,
-  Stream,
-  SubscriptionRef
-} from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Redacted, Ref, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import {
   supervisorErrors,
@@ -26,8 +13,6 @@ import * as HealthMemory from "../../src/layers/HealthMemory.ts"
 import * as IdentityMemory from "../../src/layers/IdentityMemory.ts"
 import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import * as NodeConfigMemory from "../../src/layers/NodeConfigMemory.ts"
-import * as TurnMemory from "../../src/layers/TurnMemory.ts"
-import * as UdpMemory from "../../src/layers/UdpMemory.ts"
 import { type NodeEvent, type Subsystems, supervise } from "../../src/programs/supervisor.ts"
 import { DataDirectory, DataDirectoryInUse } from "../../src/services/DataDirectory.ts"
 import { Health } from "../../src/services/Health.ts"
@@ -335,28 +320,6 @@ describe("supervisor", () => {
         event._tag === "RelayChanged" ? [event.relay?.relayedAddress.port] : []
       )
       assert.deepStrictEqual(relays, [1, undefined, 2])
-    })
-  )
-
-  it.effect("keeps the relay until sessions have said their last words", () =>
-    Effect.gen(function* () {
-      let relayAtTheEnd: string | undefined
-      const one = yield* node(
-        {
-          turn: TurnMemory.layer.pipe(Layer.provide(UdpMemory.layer())),
-          sessions: (relay) => {
-            const ended = Effect.sync(() => {
-              relayAtTheEnd = SubscriptionRef.getUnsafe(relay)?.state()?.relayedAddress.host
-            })
-            return memorySessions(relay).pipe(Layer.merge(Layer.effectDiscard(Effect.addFinalizer(() => ended))))
-          }
-        },
-        { network: { turnServer } }
-      )
-      const fiber = yield* startedNode(one)
-      yield* awaitEvent(one, "RelayChanged")
-      yield* Fiber.interrupt(fiber)
-      assert.isDefined(relayAtTheEnd)
     })
   )
 
