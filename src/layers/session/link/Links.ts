@@ -40,8 +40,11 @@ const whileLimited = { times: 8, schedule: Schedule.spaced(500) }
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
 const sessionMillisMax = 15_000
-/** How often the member is told anew where this node is while no way is left. */
+/** How often telling the member where this node is, while no way is left, is tried until it has got through. */
 const lostUpdateMillis = 3000
+/** And again after this, as the member may have lost what it was told; others want to be told as well. */
+const toldMillis = 9000
+const lookMillis = 500
 
 export interface LinksParts {
   readonly self: Did
@@ -135,8 +138,9 @@ export const make = Effect.fnUntraced(function* (
     telling.add(link)
     while (link.isLost) {
       yield* reflexive.refresh
-      yield* Effect.ignore(send(link, "update"))
-      yield* Effect.sleep(lostUpdateMillis)
+      const told = yield* Effect.exit(send(link, "update"))
+      const pause = Exit.isSuccess(told) ? toldMillis : lostUpdateMillis
+      for (let waited = 0; link.isLost && waited < pause; waited += lookMillis) yield* Effect.sleep(lookMillis)
     }
     telling.delete(link)
   })
