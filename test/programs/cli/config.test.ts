@@ -54,13 +54,9 @@ describe("config check", () => {
 
   it.effect("ends with 78 and every problem", () =>
     Effect.gen(function* () {
-      const { err, exitCode, out, text } = yield* run(
-        ["check"],
-        "x = 1\n[network]\nrpc_port = 1\nturn_server = 1",
-        {
-          ICN_NETWORK_TURN_KEEPALIVE_SECS: ""
-        }
-      )
+      const { err, exitCode, out, text } = yield* run(["check"], "x = 1\n[network]\nrpc_port = 1\nturn_server = 1", {
+        ICN_NETWORK_TURN_KEEPALIVE_SECS: ""
+      })
       assert.deepStrictEqual([exitCode, out], [78, ""])
       assert.match(err, /^warning: network\.rpc_port \(icn\.toml:3\)/)
       assert.deepStrictEqual(text?.split("\n"), [

@@ -119,7 +119,7 @@ describe("links with hostile members about", () => {
       heard = 0
       world.passes = () => false
       yield* until(() => link.isLost)
-      yield* Effect.sleep(9000)
+      yield* Effect.sleep(20_000)
       assert.isAtMost(heard, 4)
       assert.isAtLeast(heard, 2)
     })
