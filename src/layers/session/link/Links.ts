@@ -42,6 +42,7 @@ import * as Loopback from "./Loopback.ts"
 import { make as makeNatWatch, type NatWatch } from "./NatWatch.ts"
 import type { Reflexive } from "./Reflexive.ts"
 import * as RelayPorts from "./RelayPort.ts"
+import * as Tellings from "./Telling.ts"
 import * as Whereabouts from "./Whereabouts.ts"
 
 /** An answer that does not come in this time is asked for again, twice. */
@@ -53,12 +54,6 @@ const whileLimited = { times: 8, schedule: Schedule.spaced(500) }
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
 const sessionMillisMax = 15_000
-/** How often telling the member where this node is, while no way is left, is tried until it has got through. */
-const lostUpdateMillis = 3000
-/** And again after this, as the member may have lost what it was told; others want to be told as well. */
-const toldMillis = 9000
-const lookMillis = 500
-
 export interface LinksParts {
   readonly self: Did
   readonly table: Pick<Table, "open" | "get" | "isAlive" | "close" | "run" | "pathChanged">
@@ -145,22 +140,11 @@ export const make = Effect.fnUntraced(function* (
     release()
   }
 
-  /** Members that are being told, each once, however often its way comes and goes meanwhile. */
-  const telling = new WeakSet<Link>()
-  const tellLost = Effect.fnUntraced(function* (link: Link) {
-    telling.add(link)
-    while (link.isLost) {
-      yield* reflexive.refresh
-      const told = yield* Effect.exit(send(link, "update"))
-      const pause = Exit.isSuccess(told) ? toldMillis : lostUpdateMillis
-      for (let waited = 0; link.isLost && waited < pause; waited += lookMillis) yield* Effect.sleep(lookMillis)
-    }
-    telling.delete(link)
-  })
+  const telling = Tellings.make(links, (link) => send(link, "update"), reflexive.refresh)
   const onLost = (link: Link): Effect.Effect<unknown> => {
     // Without a session this is a member that is gone, or that has given the link up: another one is for the better.
     if (link.state !== "up") return Deferred.fail(link.up, noSession("the way was lost before a session came up"))
-    return telling.has(link) ? Effect.void : Effect.forkIn(tellLost(link), link.scope)
+    return telling.lost(link)
   }
 
   const driver = Drivers.make({ packets, relay, metrics, links, onPath: (did) => table.pathChanged(did), onLost })
@@ -303,15 +287,7 @@ export const make = Effect.fnUntraced(function* (
       yield* Effect.ignore(send(link, "update"))
   })
 
-  /** Tells every member where this node may be reached now. */
-  const tellAll = Effect.suspend(() =>
-    Effect.forEach(
-      links.all().filter(({ state }) => state !== "new"),
-      (link) => Effect.ignore(send(link, "update")),
-      { concurrency: 8, discard: true }
-    )
-  )
-  const tell = (): void => table.run(Effect.asVoid(Effect.forkIn(tellAll, scope)))
+  const tell = (): void => table.run(Effect.asVoid(Effect.forkIn(telling.all, scope)))
 
   /** There is somebody new to ask where this node is seen. */
   const ask = (): void => table.run(Effect.asVoid(Effect.forkIn(reflexive.refresh, scope)))
@@ -344,7 +320,7 @@ export const make = Effect.fnUntraced(function* (
     // The TURN server also says where it sees the link socket.
     if (isNew) ask()
   })
-  yield* Effect.forkScoped(Stream.runForEach(reflexive.changes, () => tellAll))
+  yield* Effect.forkScoped(Stream.runForEach(reflexive.changes, () => telling.all))
   const nat = yield* makeNatWatch(reflexive, options)
 
   signalling.onOffer((from, message) => onMessage(from, message).pipe(reportAndIgnore("network")))
@@ -403,7 +379,7 @@ export const make = Effect.fnUntraced(function* (
       // The allocation belongs to the address that is gone.
       yield* Effect.forkIn(relay.probe, scope)
       yield* reflexive.refresh
-      yield* tellAll
+      yield* telling.all
     }),
     reflexive,
     socket,
