@@ -3,20 +3,7 @@
  * one QUIC connection over whichever is the best of them (RFC 8445 and RFC 7675 in spirit). The smaller DID dials and
  * chooses the way. A link lives as long as its session, and a session that ends takes its link along.
  */
-import {
-  Cause,
-  Clock,
-  Deferred,
-  Effect,
-  Exit,
-  Option,
-  type PubSub,
-  Redacted,
-  Result,
-  Schedule,
-  Scope,
-  Stream
-} from "effect"
+import { Cause, Clock, Deferred, Effect, Option, type PubSub, Redacted, Result, Schedule, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Did } from "../../../domain/did.ts"
 import { type LinkCandidate, permittedHosts } from "../../../domain/linkCandidate.ts"
