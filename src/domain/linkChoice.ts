@@ -18,8 +18,10 @@ export const isBetter = (path: PathState, than: PathState): boolean =>
   path.rank > than.rank || (path.rank === than.rank && isFaster(path.rttMs, than.rttMs))
 
 /** How long a better path must have had consent after `losses` recent losses of active paths. */
-export const provingMillis = ({ holdMaxMillis, upgradeMillis }: LinkTimings, losses: number): number =>
-  Math.min(holdMaxMillis, upgradeMillis * 2 ** Math.max(0, Math.min(30, losses - 1)))
+export const provingMillis = (
+  { calmUpgradeMillis, holdMaxMillis, upgradeMillis }: LinkTimings,
+  losses: number
+): number => (losses === 0 ? calmUpgradeMillis : Math.min(holdMaxMillis, upgradeMillis * 2 ** Math.min(30, losses - 1)))
 
 /** From when on a better path may replace the active one by choice, if it still answers then. */
 export const upgradeAt = (

@@ -251,11 +251,11 @@ export class PathState {
   }
 
   #askAt({ answeredAt, answers, since }: Consent, pace: Pace, alarmAt: number | undefined): number {
-    const { consentMillis, standbyMillis, upgradeMillis } = this.#timings
+    const { calmUpgradeMillis, consentMillis, standbyMillis } = this.#timings
     const soon = this.lastSentAt + consentMillis * (0.8 + 0.4 * this.#jitter)
     if (pace._tag === "Active") return soon
     // The second answer, which a better path needs before it is used, comes as early as it counts.
-    if (answers < 2) return Math.max(this.lastSentAt + this.#timings.rtoMinMillis, since + upgradeMillis)
+    if (answers < 2) return Math.max(this.lastSentAt + this.#timings.rtoMinMillis, since + calmUpgradeMillis)
     const late = this.lastSentAt + standbyMillis * (1 + 0.25 * this.#jitter)
     const due = pace._tag === "Wanted" ? Math.min(late, Math.max(soon, pace.from)) : late
     return alarmAt !== undefined && answeredAt < alarmAt ? Math.min(due, alarmAt) : due

@@ -40,6 +40,8 @@ export const defaultLinkTimings = {
 
   /** A better path must have had consent for so long, and two answers, before it is used. */
   upgradeMillis: 1000,
+  /** Only for so long while no path was lost lately, as when a link begins over the relay and punches through. */
+  calmUpgradeMillis: 250,
   /** It must have answered so recently. */
   upgradeFreshMillis: 1200,
   /** A path of the same kind that is faster is used no sooner after the last change. */

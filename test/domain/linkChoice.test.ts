@@ -57,13 +57,13 @@ describe("the choice of a path", () => {
     assert.isTrue(isBetter(valid("host", 60), valid("host", 100)))
   })
 
-  it("takes a better path once it has had consent for a second, longer after losses", () => {
+  it("takes a better path once it has had consent for a moment, longer after losses", () => {
     const relayed = valid("relayed")
     const direct = valid("host")
-    assert.strictEqual(upgradeAt(timings, direct, relayed, 0, 0), 1000)
+    assert.strictEqual(upgradeAt(timings, direct, relayed, 0, 0), 250)
     assert.deepStrictEqual(
       [0, 1, 2, 3, 6, 7, 20].map((losses) => provingMillis(timings, losses)),
-      [1000, 1000, 2000, 4000, 32_000, 60_000, 60_000]
+      [250, 1000, 2000, 4000, 32_000, 60_000, 60_000]
     )
     assert.strictEqual(upgradeAt(timings, direct, relayed, 0, 3), 4000)
     direct.holdUntil = 9000
