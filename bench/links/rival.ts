@@ -113,7 +113,7 @@ const start = Effect.fnUntraced(function* (
 
 /**
  * Lets packets to addresses that the public network does not know go astray, as on the Internet. ICE has coturn send to
- * the peer's private address; without any route coturn gets an error for that and ends the whole allocation.
+ * the peer's private address; without any route coturn (4.6.1) gets an error for that and deletes the whole allocation.
  */
 const addNowhere = (pub: string): Effect.Effect<void, BenchFailed> => {
   const [gateway, nobody] = [Nat.publicHosts.turn.replace(/\d+$/, "254"), "02:00:00:00:00:fe"]
