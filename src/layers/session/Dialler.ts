@@ -102,9 +102,10 @@ const failure = (did: Did, notReached: NotReached): SessionError => {
   const attempts = notReached.attempts.filter(({ reason }) => reason !== "noRoute")
   if (attempts.length === 0) return sessionError(did, new PeerUnknown({}))
   const wrong = attempts.find(({ wrongPeer }) => wrongPeer)
+  // Somebody else at all addresses is what to tell, whatever became of a link.
   return sessionError(
     did,
-    wrong !== undefined && attempts.every(({ wrongPeer }) => wrongPeer)
+    wrong !== undefined && attempts.every(({ reason, wrongPeer }) => wrongPeer || reason !== undefined)
       ? new WrongPeer({ address: wrong.address, found: wrong.error })
       : new DialFailed({
           attempts: attempts.map(({ address, error, wrongPeer }) => ({
