@@ -7,6 +7,9 @@ import { metricsContract } from "../contract/Metrics.ts"
 
 metricsContract("MetricsPrometheus", MetricsPrometheus.layerIsolated)
 
+/** A histogram has a count where others have their value. */
+const suffixOf = ({ kind }: AnyMetric) => (kind === "histogram" ? "_count" : "")
+
 describe("MetricsPrometheus", () => {
   it.effect("tells every series of the catalogue as 0 before anything happened", () =>
     Effect.gen(function* () {
@@ -15,7 +18,7 @@ describe("MetricsPrometheus", () => {
       const isThere = (metric: AnyMetric) =>
         lines.has(`# HELP ${metric.name} ${metric.help}`) &&
         lines.has(`# TYPE ${metric.name} ${metric.kind}`) &&
-        labelCombinations(metric).every((labels) => lines.has(`${seriesKey(metric, labels)} 0`))
+        labelCombinations(metric).every((labels) => lines.has(`${seriesKey(metric, labels, suffixOf(metric))} 0`))
       assert.deepStrictEqual(
         catalogue.filter((metric) => !isThere(metric)).map(({ name }) => name),
         []
