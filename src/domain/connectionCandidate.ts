@@ -8,7 +8,7 @@ import { type AddressScope, addressScopes, scopeOf } from "./addressScope.ts"
 import { DidFromString } from "./did.ts"
 import { signatureLength } from "./ed25519.ts"
 import { canonical, parseIPv4, parseIPv6 } from "./ipAddress.ts"
-import { addressKey, PeerAddressFromString } from "./peerAddress.ts"
+import { addressKey, type PeerAddress, PeerAddressFromString } from "./peerAddress.ts"
 
 /** How long a candidate holds, in milliseconds: mappings of NATs and leases change on about this scale. */
 export const candidateTtlMillis = 300_000
@@ -99,6 +99,13 @@ export const signedBytes = ({ addresses, did, timestamp, version }: UnsignedCand
 /** Whether both are the same statement; the signature says it all when both were verified. */
 export const isSame = (a: ConnectionCandidate, b: ConnectionCandidate): boolean =>
   a.timestamp === b.timestamp && Equal.equals(a.did, b.did) && Buffer.compare(a.signature, b.signature) === 0
+
+/**
+ * Where its member listens. What a NAT maps to the member's link socket is no place to dial: it says that the member is
+ * there, for a link.
+ */
+export const dialable = ({ addresses }: Pick<ConnectionCandidate, "addresses">): ReadonlyArray<PeerAddress> =>
+  addresses.flatMap(({ address, kind }) => (kind === "host" ? [address] : []))
 
 /** Whether a candidate holds now, no longer, or not yet (its clock is too far ahead to be believed). */
 export const timeVerdict = (

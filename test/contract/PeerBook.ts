@@ -20,8 +20,8 @@ import * as MetricsMemory from "../../src/layers/MetricsMemory.ts"
 import type { DataDirectoryError } from "../../src/services/DataDirectory.ts"
 import { Metrics } from "../../src/services/Metrics.ts"
 import { PeerBook } from "../../src/services/PeerBook.ts"
-import { candidateOf, quicAt } from "../fixtures/connectionCandidates.ts"
-import { didNumber } from "../fixtures/dids.ts"
+import { candidateOf, hostAt, quicAt, signedBy } from "../fixtures/connectionCandidates.ts"
+import { didNumber, keyNumber } from "../fixtures/dids.ts"
 
 const [own, alice, bob] = [didNumber(0), didNumber(1), didNumber(2)]
 const at = (last: number): PeerAddress => quicAt(`192.0.2.${last}`)
@@ -154,6 +154,22 @@ const candidatesContract: Cases = {
     assert.deepStrictEqual(yield* hosts(alice), [])
     assert.strictEqual(yield* book.removeExpired, 1)
     assert.deepStrictEqual(yield* book.peers, [])
+  }),
+
+  "dials where a member listens, and not where a NAT maps it": Effect.gen(function* () {
+    const book = yield* PeerBook
+    const mapped = { kind: "reflexive", address: quicAt("198.51.100.1", 40_000) } as const
+    const key = keyNumber(1)
+    assert.strictEqual(
+      yield* book.storeCandidate(signedBy(key, { timestamp: 0, addresses: [hostAt("192.0.2.1"), mapped] }), "public"),
+      "stored"
+    )
+    assert.deepStrictEqual(yield* hosts(alice), ["192.0.2.1"])
+    // It is there all the same, for a link.
+    const behind = signedBy(key, { timestamp: 1, addresses: [mapped] })
+    assert.strictEqual(yield* book.storeCandidate(behind, "public"), "stored")
+    assert.deepStrictEqual(Option.getOrUndefined(yield* book.candidate(alice)), behind)
+    assert.deepStrictEqual(yield* hosts(alice), [])
   }),
 
   "takes newer candidates only, none that has expired, and none of a clock too far ahead": Effect.gen(function* () {

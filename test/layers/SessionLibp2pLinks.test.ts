@@ -148,6 +148,27 @@ describe("links over loopback", () => {
   )
 
   test(
+    "have a socket of their own, which others know of and do not dial",
+    Effect.gen(function* () {
+      const neighbour = yield* node()
+      const a = yield* node({ announceAddresses: "all", bootstrapPeers: [neighbour.uri] })
+      const { port } = yield* a.links.status
+      const announces = Effect.map(a.manager.connectionCandidate, ({ addresses }) =>
+        addresses.some(({ address, kind }) => kind === "reflexive" && address.port === port)
+      )
+      yield* until(announces)
+      yield* neighbour.manager.close(a.did)
+      yield* a.manager.dial(neighbour.did)
+      yield* until(Effect.map(neighbour.manager.path(a.did), Option.isSome))
+      const addresses = yield* neighbour.book.addresses(a.did)
+      assert.deepStrictEqual(
+        addresses.map((address) => address.port),
+        [a.uri.address.port]
+      )
+    })
+  )
+
+  test(
     "are not there when they are switched off, or without QUIC",
     Effect.gen(function* () {
       const off = yield* node({ links: false })

@@ -9,7 +9,7 @@ import { join } from "node:path"
 import type { Did } from "../../src/domain/did.ts"
 import { parse, type PeerUri } from "../../src/domain/peerAddress.ts"
 import type { PeersStatus } from "../../src/programs/rpc/Api.ts"
-import { withNode } from "../../src/programs/rpc/client.ts"
+import { withNode, workWithNode } from "../../src/programs/rpc/client.ts"
 import { type Running, start, startNode } from "./icnNode.ts"
 
 /** One run of a member's program. */
@@ -123,9 +123,9 @@ export const sessions = (member: Member): Effect.Effect<PeersStatus["sessions"]>
 export const ping = (member: Member, to: Member) =>
   withNode(member.dataDir, (client) => Effect.result(client.Ping({ did: to.did }))).pipe(Effect.orDie)
 
-/** Has a member dial another one at an address. */
+/** Has a member dial another one at an address, for as long as that takes. */
 export const dial = (member: Member, { address, did }: PeerUri) =>
-  withNode(member.dataDir, (client) => Effect.result(client.Dial({ did, address }))).pipe(Effect.orDie)
+  workWithNode(member.dataDir, (client) => Effect.result(client.Dial({ did, address }))).pipe(Effect.orDie)
 
 /** Those of the given members with whom each of them has a session. */
 const connected = (members: ReadonlyArray<Member>): Effect.Effect<ReadonlyArray<ReadonlyArray<string>>> => {

@@ -5,7 +5,7 @@
 import { Clock, Effect, Option, PubSub, type Scope, Stream } from "effect"
 import { admits, type AddressScope, scopeOf } from "../../domain/addressScope.ts"
 import { CandidateCache, mayBeTold } from "../../domain/candidateCache.ts"
-import { candidateTag, type ConnectionCandidate, signedBytes } from "../../domain/connectionCandidate.ts"
+import { candidateTag, type ConnectionCandidate, dialable, signedBytes } from "../../domain/connectionCandidate.ts"
 import { Did } from "../../domain/did.ts"
 import { type KeptPeer, KnownPeers } from "../../domain/knownPeers.ts"
 import {
@@ -66,9 +66,7 @@ const store = Effect.fnUntraced(function* (state: State, candidate: ConnectionCa
   const verdict = cache.store({ candidate, via }, now)
   if (verdict !== "stored") return verdict
   const usable = candidate.addresses.filter(({ address }) => admits(via, scopeOf(address.host)))
-  // What a NAT maps to the member's link socket is no place to dial; it says that the member is there, for a link.
-  const dialable = usable.flatMap(({ address, kind }) => (kind === "host" ? [address] : []))
-  peers.learnCandidate(candidate.did, dialable, candidate.timestamp, now)
+  peers.learnCandidate(candidate.did, dialable({ addresses: usable }), candidate.timestamp, now)
   if (usable.length === 0) return "unusable"
   // Also where no address is new: the member says that it is there now.
   yield* PubSub.publish(changed, candidate.did)

@@ -6,7 +6,7 @@
  */
 import { Effect, Option, Result } from "effect"
 import { type AddressScope, admits, scopeOf } from "../../domain/addressScope.ts"
-import type { ConnectionCandidate } from "../../domain/connectionCandidate.ts"
+import { type ConnectionCandidate, dialable } from "../../domain/connectionCandidate.ts"
 import type { Did } from "../../domain/did.ts"
 import * as Metric from "../../domain/metrics.ts"
 import * as PeerAddress from "../../domain/peerAddress.ts"
@@ -60,7 +60,7 @@ export const make = (
   const storeOwn = Effect.fnUntraced(function* (entry: Entry, candidate: ConnectionCandidate) {
     if (candidate.did.text !== entry.did.text) return
     yield* book.storeCandidate(candidate, scope(entry))
-    const addresses = candidate.addresses.map(({ address }) => address).filter(({ host }) => mayName(entry, host))
+    const addresses = dialable(candidate).filter(({ host }) => mayName(entry, host))
     yield* book.learn(entry.did, addresses, "session")
   })
 
