@@ -99,14 +99,21 @@ export const linkRelayBytes = {
 export const linkDroppedPackets = {
   kind: "counter",
   name: "icn_link_dropped_packets_total",
-  help: "Datagrams of links dropped: no way at that moment, over the relay's limit, or from nobody known.",
-  labels: { reason: ["noPath", "relayLimit", "stray"] }
+  help: "Datagrams of links dropped: no way, no such family, over the relay's limit, from nobody known, or bad STUN.",
+  labels: { reason: ["noPath", "noFamily", "relayLimit", "stray", "malformed"] }
 } as const
 
 export const linkChecksRefused = {
   kind: "counter",
   name: "icn_link_checks_refused_total",
-  help: "Connectivity checks that named no link of this node or were not signed as they should be.",
+  help: "Connectivity checks that named no link of this node, were not signed as they should be, or were too many.",
+  labels: {}
+} as const
+
+export const linkChecksHeldBack = {
+  kind: "counter",
+  name: "icn_link_checks_held_back_total",
+  help: "Connectivity checks not sent or not waited for: too many to a host that does not answer, or at once.",
   labels: {}
 } as const
 
@@ -130,5 +137,6 @@ export const linkMetrics = [
   linkRelayBytes,
   linkDroppedPackets,
   linkChecksRefused,
+  linkChecksHeldBack,
   linkBindingAnswers
 ] as const

@@ -7,14 +7,12 @@ import { Schema, SchemaTransformation } from "effect"
 import { DidFromString } from "./did.ts"
 import { signatureLength } from "./ed25519.ts"
 import { parseIPv4, parseIPv6 } from "./ipAddress.ts"
-import { LinkCandidate } from "./linkCandidate.ts"
+import { type LinkCandidate, LinkCandidates } from "./linkCandidate.ts"
 
 /** How old an offer may be, in milliseconds: it travels within three seconds, and clocks differ. */
 export const offerAgeMaxMillis = 30_000
 /** How far its sender's clock may be ahead of ours, in milliseconds: what NTP leaves and then some. */
 export const offerFutureMaxMillis = 30_000
-/** Candidates in one offer: a machine's interfaces in two families, what others see of them, and relayed ones. */
-export const offerCandidatesMax = 32
 export const linkIdLength = 16
 
 /** The purpose of the signature and of the seal (domain/ed25519.ts). */
@@ -62,7 +60,7 @@ export const LinkOffer = Schema.Struct({
   /** Of the sender, for the checks that come to it. */
   ufrag: Schema.String.check(Schema.isPattern(ufragText)),
   password: Schema.String.check(Schema.isPattern(passwordText)),
-  candidates: Schema.Array(LinkCandidate).check(Schema.isMaxLength(offerCandidatesMax)),
+  candidates: LinkCandidates,
   /** When it was signed, in milliseconds since the epoch. */
   timestamp: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
   /** Of `from`, over `signedBytes` with the tag `linkOfferTag`. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { offerCandidatesMax } from "../../src/domain/linkOffer.ts"
+import { linkCandidatesMax } from "../../src/domain/linkCandidate.ts"
 import { sealOverhead } from "../../src/layers/identity/sealedBox.ts"
 import { decodeLinkOffer, encodeLinkOffer, linkOfferBytesMax, paddingBytes } from "../../src/protocol/linkOffer.ts"
 import { sealedTextMax } from "../../src/protocol/sessionControl.ts"
@@ -24,7 +24,7 @@ describe("a link offer as bytes", () => {
   )
 
   it("has one of ten lengths with any number of candidates", () => {
-    const lengths = Array.from({ length: offerCandidatesMax + 1 }, (_, count) => {
+    const lengths = Array.from({ length: linkCandidatesMax + 1 }, (_, count) => {
       const candidates = Array.from({ length: count }, (_, index) => candidateAt(`192.0.2.${index}`))
       return encodeLinkOffer(offerOf(1, 2, 1_700_000_000_000, { candidates })).length
     })
@@ -32,7 +32,7 @@ describe("a link offer as bytes", () => {
   })
 
   it("fits into a signal, sealed, in its longest form", () => {
-    const candidates = Array.from({ length: offerCandidatesMax }, (_, index) =>
+    const candidates = Array.from({ length: linkCandidatesMax }, (_, index) =>
       candidateAt(longestHost, "serverReflexive", 65_000 + index)
     )
     const longest = { kind: "refusal" as const, ufrag: "u".repeat(32), password: "p".repeat(64), candidates }

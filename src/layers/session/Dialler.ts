@@ -208,10 +208,7 @@ export const make = (parts: DiallerParts): Dialler => {
     const race = Effect.forEach(
       ways,
       Effect.fnUntraced(function* ({ afterMillis, run }, index) {
-        const before = Effect.all(
-          failures.slice(0, index).map((failure) => Deferred.await(failure)),
-          { discard: true }
-        )
+        const before = Effect.forEach(failures.slice(0, index), (failure) => Deferred.await(failure), { discard: true })
         yield* Effect.timeoutOption(before, afterMillis)
         const exit = yield* Effect.exit(run)
         if (Exit.isSuccess(exit)) return void (yield* Deferred.succeed(won, exit.value))

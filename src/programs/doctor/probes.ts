@@ -119,7 +119,7 @@ const answersQuic = ({ host, port }: TransportAddress): Effect.Effect<boolean, n
   Udp.use((udp) => udp.resolve(host)).pipe(
     Effect.flatMap((hosts) => Effect.raceAll(hosts.map((literal) => askQuic({ host: literal, port })))),
     Effect.as(true),
-    Effect.catch(() => Effect.succeed(false)),
+    Effect.orElseSucceed(() => false),
     Effect.timeoutOrElse({ duration: connectMillisMax, orElse: () => Effect.succeed(false) })
   )
 

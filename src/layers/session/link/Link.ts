@@ -3,13 +3,13 @@
  * Which way is used, the agent decides (domain/linkAgent.ts); this keeps the link's secrets, counts, and passes packets
  * on. Plain code: everything here is called per packet or per check.
  */
-import { Deferred, Latch, Schema, type Scope } from "effect"
+import { Deferred, Latch, Redacted, Result, Schema, type Scope } from "effect"
 import type { Did } from "../../../domain/did.ts"
 import type { LinkAgent } from "../../../domain/linkAgent.ts"
 import type { LinkPath } from "../../../domain/linkPath.ts"
 import type { TokenBucket } from "../../../domain/tokenBucket.ts"
 import type { TransportAddress } from "../../../domain/transportAddress.ts"
-import type { IntegrityKey } from "../../../protocol/stunIntegrity.ts"
+import { type IntegrityKey, shortTermKey } from "../../../protocol/stunIntegrity.ts"
 import type { WireLink, WirePath } from "../Wire.ts"
 import type { RelayMeter } from "./RelayPort.ts"
 
@@ -35,6 +35,10 @@ export interface LinkSecret {
   readonly key: IntegrityKey
 }
 
+/** A secret of its texts; fails for a password that cannot be one. */
+export const secretOf = ({ password, ufrag }: Pick<LinkSecret, "ufrag" | "password">) =>
+  Result.map(shortTermKey(Redacted.make(password)), (key): LinkSecret => ({ ufrag, password, key }))
+
 /** The socket on loopback that QUIC takes for the member. */
 export interface LoopbackPort {
   readonly port: number
@@ -53,7 +57,9 @@ export interface LinkInit {
   readonly meter: RelayMeter
   readonly scope: Scope.Closeable
   readonly up: Deferred.Deferred<void, LinkFailed>
+  /** Milliseconds since the epoch, for people; `startedSteadyMillis` is for measuring. */
   readonly startedAtMillis: number
+  readonly startedSteadyMillis: number
 }
 
 export class Link implements WireLink {
@@ -71,6 +77,7 @@ export class Link implements WireLink {
   /** Succeeds once the session over the link, or another session with the member, is there. */
   readonly up: Deferred.Deferred<void, LinkFailed>
   readonly startedAtMillis: number
+  readonly startedSteadyMillis: number
   /** Opened whenever the driver should look at the agent. */
   readonly wake = Latch.makeUnsafe(false)
   /** Completes when the first way has been found, or none was. */
@@ -116,6 +123,7 @@ export class Link implements WireLink {
     this.scope = init.scope
     this.up = init.up
     this.startedAtMillis = init.startedAtMillis
+    this.startedSteadyMillis = init.startedSteadyMillis
     this.#pathSinceMillis = init.startedAtMillis
   }
 

@@ -51,7 +51,7 @@ export const make = ({ links, metrics, onLost, onPath, packets, relay }: LinkDri
     packets.flush(link)
     link.isLost = false
     if (!wasFound) {
-      const seconds = ((yield* Clock.currentTimeMillis) - link.startedAtMillis) / 1000
+      const seconds = ((yield* steadyMillis) - link.startedSteadyMillis) / 1000
       yield* metrics.inc(linkEstablished, { kind: path.kind })
       yield* metrics.observe(linkSetupSeconds, { kind: path.kind }, seconds)
       yield* Effect.logDebug(`link with ${link.did.text}: ${wayText(path)}, after ${seconds.toFixed(3)} s`)

@@ -8,7 +8,7 @@ import { withoutZone } from "../../../domain/ipAddress.ts"
 import type { LinkBase, LinkCheck, LinkPath } from "../../../domain/linkPath.ts"
 import { pathKey } from "../../../domain/linkPath.ts"
 import { Allowances, full, take, type TokenRate } from "../../../domain/tokenBucket.ts"
-import type { TransportAddress } from "../../../domain/transportAddress.ts"
+import { equals, type TransportAddress } from "../../../domain/transportAddress.ts"
 import { decode, type DecodedStun, isStun } from "../../../protocol/stun.ts"
 import {
   encodeCheck,
@@ -50,7 +50,9 @@ const unlimited: TokenRate = { ratePerSecond: Number.MAX_SAFE_INTEGER, burst: Nu
 export interface SwitchStatistics {
   /** Data from addresses at which no member has proven itself. */
   strayPackets: number
-  /** Checks that are nobody's, or not signed as they should be. */
+  /** STUN through the relay that cannot be read, or answers nothing; the link socket counts its own. */
+  malformedPackets: number
+  /** Checks that are nobody's, not signed as they should be, or on a way that cannot be used. */
   checksRefused: number
   /** Checks that were not sent, because too many went to a host that does not answer. */
   checksHeldBack: number
@@ -62,7 +64,7 @@ export interface SwitchParts {
   readonly responder: BindingResponder
   /** Runs what nobody waits for. */
   readonly run: (effect: Effect.Effect<void>) => void
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of a clock that never steps. */
   readonly now: () => number
   /** Unpredictable bytes. */
   readonly randomBytes: (length: number) => Uint8Array
@@ -83,7 +85,12 @@ export class LinkSwitch {
   readonly #routes = new Map<string, Link>()
   readonly #relayChecks = new Map<string, RelayCheck>()
   readonly #unproven = new Allowances({ messages: unprovenRate, bytes: unlimited }, unprovenMax)
-  readonly statistics: SwitchStatistics = { strayPackets: 0, checksRefused: 0, checksHeldBack: 0 }
+  readonly statistics: SwitchStatistics = {
+    strayPackets: 0,
+    malformedPackets: 0,
+    checksRefused: 0,
+    checksHeldBack: 0
+  }
 
   constructor(parts: SwitchParts) {
     this.#parts = parts
@@ -213,7 +220,9 @@ export class LinkSwitch {
       return void this.statistics.checksRefused++
     }
     const { nominate, priority } = check.success
-    if (!link.agent.onRequest({ base, from, nominated: nominate, priority }, this.#parts.now())) return
+    if (!link.agent.onRequest({ base, from, nominated: nominate, priority }, this.#parts.now())) {
+      return void this.statistics.checksRefused++
+    }
     // Whoever sends a packet can say that it comes from anywhere; who is known to be there stays.
     const owner = this.#routes.get(pathKey(base, from))
     if (owner === undefined || !owner.agent.hasConsent(base, from)) this.#learn(link, base, from)
@@ -228,15 +237,23 @@ export class LinkSwitch {
   #relayed(payload: Uint8Array, from: TransportAddress): void {
     if (!isStun(payload)) return this.#data("relay", payload, from)
     const decoded = decode(payload)
-    if (Result.isFailure(decoded)) return
-    const message = decoded.success
-    if (message.method !== method.binding || message.fingerprint === "invalid") return
+    const message = Result.getOrUndefined(decoded)
+    if (message === undefined || message.method !== method.binding || message.fingerprint === "invalid") {
+      return void this.statistics.malformedPackets++
+    }
     if (message.class === "request") return this.#request("relay", message, from)
+    if (!this.#settle(message, from)) this.statistics.malformedPackets++
+  }
+
+  /** Whether a response through the relay was waited for, from there, and counts. */
+  #settle(message: DecodedStun, from: TransportAddress): boolean {
     const key = transactionKey(message.transactionId)
     const waiting = this.#relayChecks.get(key)
-    if (waiting === undefined || pathKey("relay", waiting.check.to) !== pathKey("relay", from)) return
-    if (waiting.deadlineMillis < this.#parts.now()) return void this.#relayChecks.delete(key)
-    if (this.#response(waiting.link, waiting.check, message)) this.#relayChecks.delete(key)
+    if (waiting === undefined || !equals(waiting.check.to, from)) return false
+    const isLate = waiting.deadlineMillis < this.#parts.now()
+    if (!isLate && !this.#response(waiting.link, waiting.check, message)) return false
+    this.#relayChecks.delete(key)
+    return !isLate
   }
 
   #data(base: LinkBase, payload: Uint8Array, from: TransportAddress): void {

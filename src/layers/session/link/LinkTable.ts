@@ -2,7 +2,7 @@
  * The links that there are, one per member: made with their secrets and agents, counted while they last, and taken
  * apart at their end.
  */
-import { Clock, Deferred, Effect, Exit, Random, Redacted, Result, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Random, Result, Scope } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Did } from "../../../domain/did.ts"
 import { LinkAgent } from "../../../domain/linkAgent.ts"
@@ -10,12 +10,12 @@ import { mayCheckScopes } from "../../../domain/linkCandidate.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
 import type { TransportAddress } from "../../../domain/transportAddress.ts"
-import { shortTermKey } from "../../../protocol/stunIntegrity.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import type { LinkSettings } from "../Settings.ts"
+import { steadyMillisOf } from "../steadyTime.ts"
 import { sourceOf, type Table } from "../Table.ts"
 import type { WireLinks } from "../Wire.ts"
-import { Link, LinkFailed, type LinkSecret } from "./Link.ts"
+import { Link, LinkFailed, type LinkSecret, secretOf } from "./Link.ts"
 import type { LinkSocket } from "./LinkSocket.ts"
 import type { LinkSwitch } from "./LinkSwitch.ts"
 import type { RelayPort } from "./RelayPort.ts"
@@ -74,10 +74,9 @@ export const awaitUp = (link: Link): Effect.Effect<void, LinkFailed> =>
   })
 
 const newSecret = (): LinkSecret => {
-  const ufrag = randomBytes(6).toString("base64")
-  const password = randomBytes(24).toString("base64")
   // Base64 of whole groups needs no preparation and no padding.
-  return { ufrag, password, key: Result.getOrThrow(shortTermKey(Redacted.make(password))) }
+  const [ufrag, password] = [randomBytes(6).toString("base64"), randomBytes(24).toString("base64")]
+  return Result.getOrThrow(secretOf({ ufrag, password }))
 }
 
 /** Links until the scope closes. */
@@ -110,13 +109,18 @@ export const make = Effect.fnUntraced(function* (
       return Scope.close(link.scope, Exit.void)
     })
 
+  /** Its member's place is free, and nothing more is heard of it. */
+  const forget = (link: Link): void => {
+    link.state = "closed"
+    if (links.get(link.did.text) === link) links.delete(link.did.text)
+    packets.remove(link)
+  }
+
   const close = (link: Link, error: LinkFailed): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (link.state === "closed") return Effect.void
       const wasUp = link.state === "up"
-      link.state = "closed"
-      if (links.get(link.did.text) === link) links.delete(link.did.text)
-      packets.remove(link)
+      forget(link)
       Deferred.doneUnsafe(link.answered, Effect.fail(error))
       Deferred.doneUnsafe(link.found, Effect.fail(error))
       Deferred.doneUnsafe(link.up, Effect.fail(error))
@@ -126,9 +130,7 @@ export const make = Effect.fnUntraced(function* (
 
   const replace = (link: Link): Effect.Effect<void> =>
     Effect.suspend(() => {
-      link.state = "closed"
-      if (links.get(link.did.text) === link) links.delete(link.did.text)
-      packets.remove(link)
+      forget(link)
       return end(link)
     })
 
@@ -190,7 +192,8 @@ export const make = Effect.fnUntraced(function* (
       meter: relay.meter(),
       scope: yield* Scope.fork(scope),
       up,
-      startedAtMillis: clock.currentTimeMillisUnsafe()
+      startedAtMillis: clock.currentTimeMillisUnsafe(),
+      startedSteadyMillis: steadyMillisOf(clock)
     })
     links.set(did.text, link)
     packets.add(link)

@@ -3,14 +3,13 @@
  * one QUIC connection over whichever is the best of them (RFC 8445 and RFC 7675 in spirit). The smaller DID dials and
  * chooses the way. A link lives as long as its session, and a session that ends takes its link along.
  */
-import { Cause, Clock, Deferred, Effect, Option, type PubSub, Redacted, Result, Schedule, Scope, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Option, type PubSub, Result, Schedule, Scope, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Did } from "../../../domain/did.ts"
 import { type LinkCandidate, permittedHosts } from "../../../domain/linkCandidate.ts"
 import { type LinkOffer, type LinkOfferKind, linkIdLength } from "../../../domain/linkOffer.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
-import { shortTermKey } from "../../../protocol/stunIntegrity.ts"
 import { Metrics, reportAndIgnore } from "../../../services/Metrics.ts"
 import { type SessionEvent, SessionListenFailed } from "../../../services/SessionManager.ts"
 import { Udp } from "../../../services/Udp.ts"
@@ -20,7 +19,7 @@ import { steadyMillisOf } from "../steadyTime.ts"
 import type { Table } from "../Table.ts"
 import type { WireConnection, WireLinks } from "../Wire.ts"
 import * as BindingResponder from "./BindingResponder.ts"
-import { type Link, LinkFailed, type LinkSecret } from "./Link.ts"
+import { type Link, LinkFailed, secretOf } from "./Link.ts"
 import * as Drivers from "./LinkDriver.ts"
 import * as LinkSocket from "./LinkSocket.ts"
 import { LinkSwitch } from "./LinkSwitch.ts"
@@ -41,6 +40,7 @@ const whileLimited = { times: 8, schedule: Schedule.spaced(500) }
 const gatherMillisMax = 1000
 /** From the first way to the session: the handshake, and the greeting. */
 const sessionMillisMax = 15_000
+
 export interface LinksParts {
   readonly self: Did
   readonly table: Pick<Table, "open" | "get" | "isAlive" | "close" | "run" | "pathChanged">
@@ -68,10 +68,6 @@ export interface Links {
   readonly links: () => ReadonlyArray<Link>
   readonly nat: NatWatch
 }
-
-/** The secret that the member gave; `undefined` for one that cannot be used, which the offer's codec excludes. */
-const secretOf = ({ password, ufrag }: Pick<LinkOffer, "ufrag" | "password">): LinkSecret | undefined =>
-  Result.getOrUndefined(Result.map(shortTermKey(Redacted.make(password)), (key) => ({ ufrag, password, key })))
 
 const noSession = (detail: string): LinkFailed => new LinkFailed({ reason: "noSession", detail })
 
@@ -139,8 +135,9 @@ export const make = Effect.fnUntraced(function* (
   /** The member's side is known: from here on both look for ways. */
   const takeRemote = Effect.fnUntraced(function* (link: Link, offer: LinkOffer) {
     const secret = secretOf(offer)
-    if (secret === undefined) return
-    link.remote = secret
+    // The offer's codec lets no other in.
+    if (Result.isFailure(secret)) return
+    link.remote = secret.success
     permit(link, offer.candidates)
     link.agent.setRemote(offer.candidates, now())
     link.wake.openUnsafe()
@@ -312,6 +309,12 @@ export const make = Effect.fnUntraced(function* (
 
   signalling.onOffer((from, message) => onMessage(from, message).pipe(reportAndIgnore("network")))
   yield* metrics.sample(Metric.linkDroppedPackets, { reason: "stray" }, () => packets.statistics.strayPackets)
+  const { statistics } = packets
+  const malformed = () => statistics.malformedPackets + socket.statistics().stunDropped
+  const heldBack = () => statistics.checksHeldBack + socket.statistics().refused
+  yield* metrics.sample(Metric.linkDroppedPackets, { reason: "malformed" }, malformed)
+  yield* metrics.sample(Metric.linkDroppedPackets, { reason: "noFamily" }, () => socket.statistics().unsendable)
+  yield* metrics.sample(Metric.linkChecksHeldBack, {}, heldBack)
   yield* metrics.sample(Metric.linkChecksRefused, {}, () => packets.statistics.checksRefused)
   yield* metrics.sample(Metric.linkBindingAnswers, { result: "answered" }, () => responder.statistics().answered)
   yield* metrics.sample(Metric.linkBindingAnswers, { result: "limited" }, () => responder.statistics().limited)

@@ -7,6 +7,7 @@ import * as TokenBucket from "../../../domain/tokenBucket.ts"
 import { family, type TransportAddress } from "../../../domain/transportAddress.ts"
 import type { TurnAllocation, TurnAllocationState } from "../../../services/TurnClient.ts"
 import type { RelayLimits, RelayRef } from "../Settings.ts"
+import { steadyMillisOf } from "../steadyTime.ts"
 
 /** Without its channel in this time a way is used as it is: longer packets, which still get through. */
 const bindMillisMax = 500
@@ -115,7 +116,7 @@ export const make = Effect.fnUntraced(function* (
     meter: () => new RelayMeter(limits.perMemberBytesPerSecond),
     send: (payload, to, meter) => {
       if (allocation === undefined) return false
-      const now = clock.currentTimeMillisUnsafe()
+      const now = steadyMillisOf(clock)
       if (!meter.take(payload.length, now) || !total.take(payload.length, now)) {
         meter.limitedPackets++
         return false

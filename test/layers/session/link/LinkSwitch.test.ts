@@ -14,7 +14,11 @@ import { didNumber } from "../../../fixtures/dids.ts"
 
 const secretOf = (name: string) => {
   const password = name.repeat(24).slice(0, 32)
-  return { ufrag: name.repeat(8).slice(0, 8), password, key: Result.getOrThrow(shortTermKey(Redacted.make(password))) }
+  return {
+    ufrag: name.repeat(8).slice(0, 8),
+    password,
+    key: Result.getOrThrow(shortTermKey(Redacted.make(password)))
+  }
 }
 
 const ours = secretOf("ours")
@@ -87,7 +91,8 @@ const make = () => {
       meter: new RelayMeter(1),
       scope: Scope.makeUnsafe(),
       up: Deferred.makeUnsafe(),
-      startedAtMillis: now
+      startedAtMillis: now,
+      startedSteadyMillis: now
     })
     made.remote = secretOf(`them${number}`)
     made.loopback = { port: 1, deliver: (payload) => void heard.push(Buffer.from(payload).toString()) }
@@ -134,9 +139,10 @@ const make = () => {
     }
     assert.fail("no check went there")
   }
+  const relayed = (bytes: Uint8Array, from: TransportAddress): void => onRelayed(bytes, from)
   const data = (said: string, from: TransportAddress): void => onData(Buffer.from(said), from)
   const advance = (millis: number): void => void (now += millis)
-  return { packets, link, check, prove, data, advance, sent, bound, now: () => now }
+  return { relayed, packets, link, check, prove, data, advance, sent, bound, now: () => now }
 }
 
 const home = { host: "203.0.113.7", port: 4000 }
@@ -151,6 +157,23 @@ describe("the switch of links", () => {
     data("stray", other)
     assert.deepStrictEqual(one.heard, ["hello"])
     assert.strictEqual(packets.statistics.strayPackets, 1)
+  })
+
+  it("counts what comes through the relay and is no good", () => {
+    const { link, packets, prove, relayed } = make()
+    const { link: one } = link(1, true)
+    one.agent.setRemote([{ kind: "serverReflexive", address: home }], 1_000_000)
+    prove(one, home, "relay")
+    assert.strictEqual(packets.statistics.malformedPackets, 0)
+    const key = secretOf("them1").key
+    const answer = encodeCheckResponse({ transactionId: new Uint8Array(12).fill(9), mapped: home, key })
+    // An answer to nothing, then one with an attribute that goes beyond its end.
+    relayed(answer, home)
+    assert.strictEqual(packets.statistics.malformedPackets, 1)
+    const broken = answer.slice()
+    broken[23] = 0xff
+    relayed(broken, home)
+    assert.deepStrictEqual([packets.statistics.malformedPackets, packets.statistics.strayPackets], [2, 0])
   })
 
   it("lets no member take the place of another that answers there, whatever source its checks name", () => {

@@ -1,59 +1,25 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, type Scope, SubscriptionRef } from "effect"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Exit, Option, SubscriptionRef } from "effect"
 import * as Metric from "../../../../src/domain/metrics.ts"
 import type { LinkOfferContent } from "../../../../src/domain/linkOffer.ts"
-import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
 import type { LinkFailed } from "../../../../src/layers/session/link/Link.ts"
-import { Metrics } from "../../../../src/services/Metrics.ts"
+import { encodeBindingRequest } from "../../../../src/protocol/stunBinding.ts"
 import { type LinkPeer, type LinkWorld, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
-import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
-
-const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.effect(name, () =>
-    inVirtualTime(Effect.scoped(body)).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
-  )
-
-const hostA = "192.0.2.1"
-const hostB = "198.51.100.1"
-
-/** Two members, of whom the first has the smaller DID and so dials. */
-const pair = Effect.gen(function* () {
-  const world = yield* makeWorld
-  const [one, other] = [yield* makePeer(world, 1, hostA), yield* makePeer(world, 2, hostB)]
-  const [a, b] = one.did.text < other.did.text ? [one, other] : [other, one]
-  return { world, a, b }
-})
+import { cutDirect, hostA, hostB, linkTest, pair, talks, until, value } from "../../../fixtures/linkPairs.ts"
 
 const kindOf = (peer: LinkPeer, to: LinkPeer): string | undefined => peer.link(to.did)?.path().kind
-
-const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(20), until(holds))))
 
 /** What a link came to nothing for. */
 const failureOf = (connect: Effect.Effect<void, LinkFailed>) =>
   Effect.map(Effect.exit(connect), (exit) => Option.getOrUndefined(Exit.findErrorOption(exit))?.reason)
 
-const value = <M extends Metric.AnyMetric>(metric: M, labels: Metric.LabelsOf<M>) =>
-  Effect.flatMap(Metrics, (metrics) => metrics.value(metric, labels))
-
-/** Nothing gets straight from one host of members to the other. */
-const cutDirect = (world: LinkWorld): void => {
-  world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
-}
 const restore = (world: LinkWorld): void => {
   world.passes = () => true
 }
 
-/** Whether what one says arrives at the other. */
-const talks = Effect.fnUntraced(function* (from: LinkPeer, to: LinkPeer, said: string) {
-  from.say(to.did, said)
-  yield* Effect.sleep(100)
-  assert.include(to.heard(), said)
-})
-
 describe("links", () => {
   for (const offerer of ["smaller", "larger"] as const) {
-    test(
+    linkTest(
       `carry a session both ways when the ${offerer} one offers; the smaller dials`,
       Effect.gen(function* () {
         const { a, b } = yield* pair
@@ -72,7 +38,7 @@ describe("links", () => {
     )
   }
 
-  test(
+  linkTest(
     "are one when both offer at once",
     Effect.gen(function* () {
       const { a, b } = yield* pair
@@ -86,7 +52,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "are asked for again when an offer or its answer is lost",
     Effect.gen(function* () {
       for (const kind of ["offer", "answer"]) {
@@ -100,7 +66,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "say why there is none",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -123,7 +89,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "go over the relay where nothing else leads, and straight once that does",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -142,7 +108,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "go on over the relay within three seconds when the straight way is cut",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -164,7 +130,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "survive that every way goes and another relay comes",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -183,7 +149,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "follow a member whose address changes",
     Effect.gen(function* () {
       const world = yield* makeWorld
@@ -204,7 +170,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "slow down what one member is sent through the relay",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -226,7 +192,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "end with their session, and leave nothing behind",
     Effect.gen(function* () {
       const { a, b } = yield* pair
@@ -241,7 +207,7 @@ describe("links", () => {
     })
   )
 
-  test(
+  linkTest(
     "are no more than so many at their beginning, whoever begins",
     Effect.gen(function* () {
       const { a, world } = yield* pair
@@ -255,6 +221,31 @@ describe("links", () => {
       })
       assert.strictEqual(failures.filter((reason) => reason === "limit").length, 6)
       assert.strictEqual(failures.filter((reason) => reason === "noAnswer").length, 64)
+    })
+  )
+
+  linkTest(
+    "count what comes to their socket and is no good",
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const b = yield* makePeer(world, 1, hostB)
+      const stranger = yield* world.udp.bind({ host: "203.0.113.7", port: 0 })
+      const to = { host: hostB, port: b.links.port }
+      const request = encodeBindingRequest({ transactionId: new Uint8Array(12) })
+      const broken = request.slice()
+      broken[broken.length - 1] = (broken[broken.length - 1] ?? 0) ^ 1
+      for (const bytes of [Uint8Array.of(64, 1, 2), broken, request]) stranger.send(bytes, to)
+      yield* Effect.sleep(100)
+      assert.deepStrictEqual(
+        [
+          yield* value(Metric.linkDroppedPackets, { reason: "stray" }),
+          yield* value(Metric.linkDroppedPackets, { reason: "malformed" }),
+          yield* value(Metric.linkBindingAnswers, { result: "answered" })
+        ],
+        [1, 1, 1]
+      )
+      b.links.socket.send(request, { host: "2001:db8::1", port: 1 })
+      assert.strictEqual(yield* value(Metric.linkDroppedPackets, { reason: "noFamily" }), 1)
     })
   )
 })

@@ -1,18 +1,12 @@
 /** Members that mean no good: what they can make a node do is limited, and others do not suffer from it. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Exit, Fiber } from "effect"
 import type { Did } from "../../../../src/domain/did.ts"
 import type { LinkCandidate } from "../../../../src/domain/linkCandidate.ts"
 import type { LinkOffer } from "../../../../src/domain/linkOffer.ts"
-import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
 import { didNumber } from "../../../fixtures/dids.ts"
-import { type LinkPeer, type LinkWorld, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
-import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
-
-const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.effect(name, () =>
-    inVirtualTime(Effect.scoped(body)).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
-  )
+import { type LinkPeer, type LinkWorld, makePeer } from "../../../fixtures/linkPeers.ts"
+import { linkTest, pair, until } from "../../../fixtures/linkPairs.ts"
 
 const dead: ReadonlyArray<LinkCandidate> = Array.from({ length: 4 }, (_, index) => ({
   kind: "serverReflexive",
@@ -45,19 +39,9 @@ const offers = (world: LinkWorld, from: Did, to: LinkPeer): Effect.Effect<void> 
   return world.handlers.get(to.did.text)?.(from, offerOf(world, from, to.did)) ?? Effect.void
 }
 
-const pair = Effect.gen(function* () {
-  const world = yield* makeWorld
-  const [one, other] = [yield* makePeer(world, 1, "192.0.2.1"), yield* makePeer(world, 2, "198.51.100.1")]
-  const [a, b] = one.did.text < other.did.text ? [one, other] : [other, one]
-  return { world, a, b }
-})
-
-const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(20), until(holds))))
-
 describe("links with hostile members about", () => {
   for (const connecting of ["node", "member"] as const) {
-    test(
+    linkTest(
       `are made while strangers offer more than there may be, and the ${connecting} begins`,
       Effect.gen(function* () {
         const { a, b, world } = yield* pair
@@ -75,7 +59,7 @@ describe("links with hostile members about", () => {
     )
   }
 
-  test(
+  linkTest(
     "keep nobody waiting for ever when the member begins again and again",
     Effect.gen(function* () {
       const { a, world } = yield* pair
@@ -98,7 +82,7 @@ describe("links with hostile members about", () => {
     })
   )
 
-  test(
+  linkTest(
     "tell a member whose way comes and goes no more often than one that has none",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -125,7 +109,7 @@ describe("links with hostile members about", () => {
     })
   )
 
-  test(
+  linkTest(
     "come from one host so often, and from others all the same",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair

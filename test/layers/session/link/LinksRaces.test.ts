@@ -1,42 +1,29 @@
 /** Links whose two sides, relay or surroundings change at an awkward moment. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Scope, SubscriptionRef } from "effect"
-import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
-import { type LinkPeer, type LinkWorld, makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
+import { Clock, Effect, Exit, Fiber, Scope, SubscriptionRef } from "effect"
+import { makePeer, makeWorld } from "../../../fixtures/linkPeers.ts"
 import { inVirtualTime } from "../../../fixtures/virtualTime.ts"
+import { cutDirect, hostA, hostB, linkTest, measured, pair, talks, until } from "../../../fixtures/linkPairs.ts"
 
-const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.effect(name, () =>
-    inVirtualTime(Effect.scoped(body)).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
-  )
-
-const hostA = "192.0.2.1"
-const hostB = "198.51.100.1"
-
-/** Two members, of whom the first has the smaller DID and so dials. */
-const pair = Effect.gen(function* () {
-  const world = yield* makeWorld
-  const [one, other] = [yield* makePeer(world, 1, hostA), yield* makePeer(world, 2, hostB)]
-  const [a, b] = one.did.text < other.did.text ? [one, other] : [other, one]
-  return { world, a, b }
-})
-
-const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Effect.sleep(20), until(holds))))
-
-/** Nothing gets straight from one host of members to the other. */
-const cutDirect = (world: LinkWorld): void => {
-  world.passes = (from, to) => !([hostA, hostB].includes(from) && [hostA, hostB].includes(to))
+/** A clock whose time of day can be set back. */
+const steppingClock = (clock: Clock.Clock) => {
+  let backMillis = 0
+  const wall = () => clock.currentTimeMillisUnsafe() - backMillis
+  const stepped: Clock.Clock = {
+    currentTimeMillisUnsafe: wall,
+    currentTimeMillis: Effect.sync(wall),
+    currentTimeNanosUnsafe: () => BigInt(wall()) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(wall()) * 1_000_000n),
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    sleep: (duration) => clock.sleep(duration)
+  }
+  const back = (millis: number): void => void (backMillis = millis)
+  return { back, stepped }
 }
 
-const talks = Effect.fnUntraced(function* (from: LinkPeer, to: LinkPeer, said: string) {
-  from.say(to.did, said)
-  yield* Effect.sleep(100)
-  assert.include(to.heard(), said)
-})
-
 describe("links at awkward moments", () => {
-  test(
+  linkTest(
     "that gave way to the member's offer do not offer again, however long a way takes to be found",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -54,7 +41,7 @@ describe("links at awkward moments", () => {
     })
   )
 
-  test(
+  linkTest(
     "that both begin again and again come to one, and nothing waits for ever",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -71,7 +58,7 @@ describe("links at awkward moments", () => {
     })
   )
 
-  test(
+  linkTest(
     "tell of a relay that came while the offer was under way",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -88,7 +75,7 @@ describe("links at awkward moments", () => {
       assert.isTrue(last?.candidates.some(({ kind }) => kind === "relayed"))
     })
   )
-  test(
+  linkTest(
     "let the last words of their session through when the node stops",
     Effect.gen(function* () {
       const world = yield* makeWorld
@@ -108,7 +95,7 @@ describe("links at awkward moments", () => {
     })
   )
 
-  test(
+  linkTest(
     "are given up at once with a member that is not wanted any more",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -125,7 +112,7 @@ describe("links at awkward moments", () => {
   )
 
   for (const left of ["smaller", "larger"] as const) {
-    test(
+    linkTest(
       `are given up soon when the member is gone before there is a session, by the ${left} one`,
       Effect.gen(function* () {
         const { a, b, world } = yield* pair
@@ -142,7 +129,7 @@ describe("links at awkward moments", () => {
     )
   }
 
-  test(
+  linkTest(
     "are offered by whoever waits for one that the member gave up",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -159,7 +146,7 @@ describe("links at awkward moments", () => {
     })
   )
 
-  test(
+  linkTest(
     "wait for neighbours that take no more for now",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -170,7 +157,7 @@ describe("links at awkward moments", () => {
     })
   )
 
-  test(
+  linkTest(
     "bind their channels again on the allocation that takes the place of another",
     Effect.gen(function* () {
       const { a, b, world } = yield* pair
@@ -199,24 +186,14 @@ describe("links at awkward moments", () => {
   it.effect("go over the relay in time when the way is cut after the time of day was set back an hour", () =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      let backMillis = 0
-      const wall = () => clock.currentTimeMillisUnsafe() - backMillis
-      const stepped: Clock.Clock = {
-        currentTimeMillisUnsafe: wall,
-        currentTimeMillis: Effect.sync(wall),
-        currentTimeNanosUnsafe: () => BigInt(wall()) * 1_000_000n,
-        currentTimeNanos: Effect.sync(() => BigInt(wall()) * 1_000_000n),
-        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-        monotonicTimeNanos: clock.monotonicTimeNanos,
-        sleep: (duration) => clock.sleep(duration)
-      }
+      const { back, stepped } = steppingClock(clock)
       const body = Effect.gen(function* () {
         const { a, b, world } = yield* pair
         yield* a.allocate("203.0.113.9")
         yield* a.links.connect(b.did)
         yield* until(() => a.link(b.did)?.path().kind === "direct")
         yield* Effect.sleep(5000)
-        backMillis = 3_600_000
+        back(3_600_000)
         yield* Effect.sleep(5000)
         cutDirect(world)
         yield* Effect.sleep(3000)
@@ -224,6 +201,6 @@ describe("links at awkward moments", () => {
         yield* talks(b, a, "also back")
       })
       yield* inVirtualTime(Effect.scoped(Effect.provideService(body, Clock.Clock, stepped)))
-    }).pipe(Effect.provide(Layer.fresh(MetricsMemory.layer)), Effect.scoped)
+    }).pipe(measured)
   )
 })
