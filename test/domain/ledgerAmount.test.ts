@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Result } from "effect"
 import { describeAmountProblem, formatAmount, parseAmount, parseLimit } from "../../src/domain/ledgerAmount.ts"
 import { amountMax, decimalsMax } from "../../src/domain/ledgerLimits.ts"
@@ -23,9 +23,9 @@ describe("amounts", () => {
     expect(read("10000000.01", 2)).toBe("tooLarge")
     expect(read("9".repeat(40), 2)).toBe("tooLarge")
     expect(read("9".repeat(400), 2)).toBe("tooLarge")
-    for (const text of ["0", "0.00", "-0", "-1", "-1.50"]) expect(read(text, 2), text).toBe("notPositive")
+    for (const text of ["0", "0.00", "-0", "-1", "-1.50"]) expect([text, read(text, 2)]).toEqual([text, "notPositive"])
     for (const text of ["", " 1", "1 ", "1,50", "1e3", "+1", ".5", "5.", "0x10", "1_000", "1.2.3", "NaN", "--1", "١"]) {
-      expect(read(text, 2), text).toBe("notANumber")
+      expect([text, read(text, 2)]).toEqual([text, "notANumber"])
     }
   })
 
@@ -56,9 +56,9 @@ describe("amounts", () => {
     "reads back what it writes",
     [integer(1, amountMax), integer(0, decimalsMax)],
     ([minor, decimals]) => {
-      expect(read(formatAmount(minor, decimals), decimals)).toBe(minor)
-      expect(formatAmount(-minor, decimals)).toBe(`-${formatAmount(minor, decimals)}`)
-      expect(Number(formatAmount(minor, decimals))).toBe(minor / 10 ** decimals)
+      assert.strictEqual(read(formatAmount(minor, decimals), decimals), minor)
+      assert.strictEqual(formatAmount(-minor, decimals), `-${formatAmount(minor, decimals)}`)
+      assert.strictEqual(Number(formatAmount(minor, decimals)), minor / 10 ** decimals)
     },
     thorough
   )
@@ -71,8 +71,8 @@ describe("amounts", () => {
       const short = fraction.slice(0, decimals)
       const text = short === "" ? whole : `${whole}.${short}`
       const padded = decimals === 0 ? whole : `${whole}.${short.padEnd(decimals, "0")}`
-      expect(read(text, decimals)).toBe(read(padded, decimals))
-      if (fraction.length > decimals) expect(read(`${whole}.${fraction}`, decimals)).toBe("tooManyDecimals")
+      assert.strictEqual(read(text, decimals), read(padded, decimals))
+      if (fraction.length > decimals) assert.strictEqual(read(`${whole}.${fraction}`, decimals), "tooManyDecimals")
     },
     thorough
   )
