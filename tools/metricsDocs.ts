@@ -33,6 +33,7 @@ Dashboards made for the Rust daemon find these figures under another name here; 
 const groups = [
   { title: "Supervisor", prefix: "icn_supervisor_" },
   { title: "TURN", prefix: "icn_turn_" },
+  { title: "Ledger", prefix: "icn_ledger_" },
   { title: "System", prefix: "icn_" },
   { title: "Process", prefix: "" }
 ]

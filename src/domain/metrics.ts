@@ -20,26 +20,9 @@ import {
   gossipSubscriptions,
   gossipTopicsSubscribed
 } from "./gossipMetrics.ts"
+import { ledgerMetrics } from "./ledgerMetrics.ts"
 import { linkMetrics } from "./linkMetrics.ts"
-import {
-  networkConnections,
-  networkConnectionsActive,
-  networkPeersDiscovered,
-  networkConnectionsRejected,
-  networkDials,
-  networkDialFailures,
-  networkStreamsRefused,
-  networkControlFailures,
-  networkMessagesSent,
-  networkMessagesReceived,
-  networkBytesSent,
-  networkBytesReceived,
-  peerExchangeRequests,
-  peerExchangeResponses,
-  peerExchangePeersDiscovered,
-  peerExchangePeersDialed,
-  peerExchangeDialFailures
-} from "./networkMetrics.ts"
+import { networkMetrics } from "./networkMetrics.ts"
 import { operations } from "./operations.ts"
 import { version } from "./version.ts"
 
@@ -262,6 +245,10 @@ export * from "./networkMetrics.ts"
 
 export * from "./linkMetrics.ts"
 
+// --- the ledger ---
+
+export * from "./ledgerMetrics.ts"
+
 // --- local network ---
 
 export const mdnsPacketsDropped = counter({
@@ -368,24 +355,9 @@ export const catalogue: ReadonlyArray<AnyMetric> = [
   gossipDropped,
   gossipTopicsSubscribed,
   gossipSubscriptions,
-  networkConnections,
-  networkConnectionsActive,
-  networkPeersDiscovered,
-  networkConnectionsRejected,
-  networkDials,
-  networkDialFailures,
-  networkStreamsRefused,
-  networkControlFailures,
-  networkMessagesSent,
-  networkMessagesReceived,
-  networkBytesSent,
-  networkBytesReceived,
-  peerExchangeRequests,
-  peerExchangeResponses,
-  peerExchangePeersDiscovered,
-  peerExchangePeersDialed,
-  peerExchangeDialFailures,
+  ...networkMetrics,
   ...linkMetrics,
+  ...ledgerMetrics,
   mdnsPacketsDropped,
   systemUptime,
   systemActorsActive,

@@ -140,3 +140,24 @@ export const peerExchangeDialFailures = {
   help: "Those of these dials that failed.",
   labels: {}
 } as const
+
+/** In the order in which they are exposed and documented. */
+export const networkMetrics = [
+  networkConnections,
+  networkConnectionsActive,
+  networkPeersDiscovered,
+  networkConnectionsRejected,
+  networkDials,
+  networkDialFailures,
+  networkStreamsRefused,
+  networkControlFailures,
+  networkMessagesSent,
+  networkMessagesReceived,
+  networkBytesSent,
+  networkBytesReceived,
+  peerExchangeRequests,
+  peerExchangeResponses,
+  peerExchangePeersDiscovered,
+  peerExchangePeersDialed,
+  peerExchangeDialFailures
+] as const
