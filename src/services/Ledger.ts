@@ -154,6 +154,8 @@ export interface LedgerEntry {
 export interface LedgerMember {
   readonly account: AccountId
   readonly steward: boolean
+  /** The entry that made it one; the genesis for stewards. */
+  readonly by: EntryId
 }
 
 export interface QuarantinedEntry {
