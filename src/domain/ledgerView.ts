@@ -125,24 +125,22 @@ const sidesOf = ({ author, legs }: Entry, account: AccountId | undefined): Reado
         : { leg, counterparty: author }
     )
 
-const isoTime = (millis: number): string => {
-  const date = new Date(millis)
-  // `at` is what the author says: any integer below 2^53, of which dates end at 8.64e15.
-  return Number.isNaN(date.getTime()) ? new Date(8.64e15).toISOString() : date.toISOString()
-}
+/** Where dates end (ECMA-262, section 21.4.1.1); what an author says may be any integer below 2^53. */
+const dateMillisMax = 8.64e15
 
-/** The lines of an entry as an account sees it. */
+/** The lines of an entry as an account sees it; `timeText` writes milliseconds since the epoch as ISO 8601. */
 export const historyLines = (
   { booked, entry, id, version }: KnownEntry,
   account: AccountId | undefined,
-  currencies: ReadonlyArray<Currency>
+  currencies: ReadonlyArray<Currency>,
+  timeText: (millis: number) => string
 ): ReadonlyArray<HistoryLine> => {
   const line = (currency: string | null, amount: string | null, counterparty: AccountId | undefined): HistoryLine => ({
     entryId: id,
     kind: entry.kind,
     author: accountDid(entry.author),
     seq: entry.seq,
-    at: isoTime(entry.at),
+    at: timeText(Math.min(entry.at, dateMillisMax)),
     currency,
     amount,
     counterparty: counterparty === undefined ? null : accountDid(counterparty),
