@@ -117,7 +117,8 @@ export interface Journal extends JournalReads, DraftPast, LedgerPast {
   readonly coop: EntryId
   readonly find: LedgerPast["find"]
   /**
-   * Runs a body whose changes are durable when it returns, and undone as a whole when it throws. Not nested.
+   * Runs a body whose changes are durable when it returns, and undone as a whole when it throws. Within another `write`
+   * the body is a part of that one: durable and undone with it.
    */
   write<A>(body: () => A): A
   isForked(author: AccountId): boolean

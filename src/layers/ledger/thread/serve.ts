@@ -1,0 +1,71 @@
+/**
+ * The side of the thread: takes batches of calls from the main thread and answers them. It is synchronous throughout, so
+ * a batch is done before the next one is looked at. What is thrown outside of a call ends the thread, and the main
+ * thread starts another one (Thread.ts).
+ */
+import { parentPort, type Transferable, workerData } from "node:worker_threads"
+import { type Answer, type CallMessage, type FromThread, thrownOf, type ToThread } from "./messages.ts"
+
+export interface Served {
+  /** Answers every call of a batch, in order. */
+  readonly run: (calls: ReadonlyArray<CallMessage>) => ReadonlyArray<Answer>
+  /** Said with the answers of each batch. */
+  readonly note?: () => unknown
+  /** Memory that goes to the main thread with the answers instead of being copied. */
+  readonly transfer?: (answers: ReadonlyArray<Answer>) => ReadonlyArray<Transferable>
+  readonly close: () => void
+}
+
+/** An object as plain functions by name; a name that is not there is a mistake of the caller. */
+export const caller = (target: object) => {
+  const methods = new Map<string, (...args: ReadonlyArray<unknown>) => unknown>()
+  return ({ args, name }: CallMessage): unknown => {
+    let method = methods.get(name)
+    if (method === undefined) {
+      const found: unknown = Reflect.get(target, name)
+      if (typeof found !== "function") throw new TypeError(`a thread of the ledger was asked for "${name}"`)
+      method = (...all) => Reflect.apply(found, target, all)
+      methods.set(name, method)
+    }
+    return method(...args)
+  }
+}
+
+/** Each call by itself: what one throws is its own answer. */
+export const oneByOne =
+  (call: (message: CallMessage) => unknown) =>
+  (calls: ReadonlyArray<CallMessage>): ReadonlyArray<Answer> =>
+    calls.map((message) => {
+      try {
+        return { _tag: "Returned", value: call(message) }
+      } catch (error) {
+        return { _tag: "Threw", thrown: thrownOf(error) }
+      }
+    })
+
+/** Runs this thread: `start` gets what `Thread.make` was given as `data`, and a way to tell things unasked. */
+export const serve = <Data>(start: (data: Data, tell: (value: unknown) => void) => Served): void => {
+  const port = parentPort
+  if (port === null) throw new Error("not a thread")
+  const say = (message: FromThread, transfer: ReadonlyArray<Transferable> = []) => {
+    port.postMessage(message, transfer)
+  }
+  let served: Served
+  try {
+    served = start(workerData as Data, (value) => say({ _tag: "Told", value }))
+  } catch (error) {
+    // Nothing listens to the port, so this is the end of the thread.
+    say({ _tag: "NotStarted", thrown: thrownOf(error) })
+    return
+  }
+  port.on("message", (message: ToThread) => {
+    if (message._tag === "Close") {
+      served.close()
+      port.close()
+      return
+    }
+    const answers = served.run(message.calls)
+    say({ _tag: "Answers", batch: message.batch, answers, note: served.note?.() }, served.transfer?.(answers))
+  })
+  say({ _tag: "Ready" })
+}
