@@ -134,7 +134,7 @@ export class Callers {
 
   /** The thread has ended: what was out is lost, what waits goes to the next one. */
   lost(detail: string): void {
-    for (const number of [...this.#out.keys()]) this.#settleOut(number, () => ({ _tag: "Lost", detail }))
+    for (const number of this.#out.keys()) this.#settleOut(number, () => ({ _tag: "Lost", detail }))
   }
 
   /** Settles what waits and what comes from now on, without an answer. */

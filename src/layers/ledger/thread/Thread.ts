@@ -15,7 +15,7 @@ export interface ThreadOptions {
   readonly name: string
   /** The module that runs in it. */
   readonly module: URL
-  /** What `serve` gets. */
+  /** Its `workerData`. */
   readonly data: unknown
   readonly limits: CallersLimits
   /** Heap of the thread in MiB; one that needs more ends. */
@@ -159,7 +159,7 @@ class Post {
       thrown ??= thrownOf(error)
     })
     worker.on("exit", (code) => {
-      const why = thrown ?? { name: "Error", message: `it ended with code ${code}`, stack: "" }
+      const why = thrown ?? { name: "Error", message: `it ended with code ${code}`, stack: "", facts: {} }
       this.#life = undefined
       this.callers.lost(why.message)
       resume(Effect.fail(why))
@@ -175,7 +175,7 @@ class Post {
     const terminate = Effect.promise(() => life.worker.terminate())
     if (this.#options.abandon === true) return terminate
     const message: ToThread = { _tag: "Close" }
-    life.worker.postMessage(message)
+    life.worker.postMessage(message, [])
     return Deferred.await(life.ended).pipe(
       Effect.timeoutOrElse({
         duration: closeMillisMax,
@@ -228,7 +228,7 @@ const supervise = Effect.fnUntraced(function* (post: Post, options: ThreadOption
 /** Starts a thread; fails with what it threw when it cannot begin. */
 export const make: (options: ThreadOptions) => Effect.Effect<Thread, Thrown, Scope.Scope> = Effect.fnUntraced(
   function* (options: ThreadOptions) {
-    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    const runFork = Effect.runForkWith(yield* Effect.context())
     const post = new Post(options, (body) => {
       runFork(Effect.andThen(Effect.yieldNow, Effect.sync(body)))
     })

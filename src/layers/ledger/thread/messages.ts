@@ -32,25 +32,21 @@ export type Answer =
   /** The call failed as a whole. */
   | { readonly _tag: "Threw"; readonly thrown: Thrown }
 
-/** A thrown error as plain data: cloning an `Error` loses the fields that `node:sqlite` adds. */
+/** A thrown error as plain data: cloning an `Error` loses the fields that were added to it. */
 export interface Thrown {
   readonly name: string
   readonly message: string
   readonly stack: string
-  /** As "ERR_SQLITE_ERROR" or "EACCES". */
-  readonly code?: string
-  /** The extended result code of SQLite. */
-  readonly errcode?: number
+  /** Its own fields with plain values, such as `code` of what Node throws. */
+  readonly facts: Readonly<Record<string, string | number | boolean>>
 }
 
+const isPlain = (entry: [string, unknown]): entry is [string, string | number | boolean] =>
+  ["string", "number", "boolean"].includes(typeof entry[1])
+
 export const thrownOf = (error: unknown): Thrown => {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error), stack: "" }
+  if (!(error instanceof Error)) return { name: "Error", message: String(error), stack: "", facts: {} }
   const { message, name, stack = "" } = error
-  return {
-    name,
-    message: message === "" ? name : message,
-    stack,
-    ...("code" in error && typeof error.code === "string" ? { code: error.code } : {}),
-    ...("errcode" in error && typeof error.errcode === "number" ? { errcode: error.errcode } : {})
-  }
+  const facts = Object.fromEntries(Object.entries(error).filter(isPlain))
+  return { name, message: message === "" ? name : message, stack, facts }
 }

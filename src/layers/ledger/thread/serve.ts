@@ -1,9 +1,9 @@
 /**
- * The side of the thread: takes batches of calls from the main thread and answers them. It is synchronous throughout, so
- * a batch is done before the next one is looked at. What is thrown outside of a call ends the thread, and the main
- * thread starts another one (Thread.ts).
+ * The side of the thread: takes batches of calls from the main thread and answers them. It is synchronous throughout,
+ * so a batch is done before the next one is looked at. What is thrown outside of a call ends the thread, and the main
+ * thread starts another one (Thread.ts). What the thread needs to know is in its `workerData`.
  */
-import { parentPort, type Transferable, workerData } from "node:worker_threads"
+import { parentPort, type Transferable } from "node:worker_threads"
 import { type Answer, type CallMessage, type FromThread, thrownOf, type ToThread } from "./messages.ts"
 
 export interface Served {
@@ -43,16 +43,16 @@ export const oneByOne =
       }
     })
 
-/** Runs this thread: `start` gets what `Thread.make` was given as `data`, and a way to tell things unasked. */
-export const serve = <Data>(start: (data: Data, tell: (value: unknown) => void) => Served): void => {
+/** Runs this thread: `start` begins its work, and gets a way to tell things unasked. */
+export const serve = (start: (tell: (value: unknown) => void) => Served): void => {
   const port = parentPort
   if (port === null) throw new Error("not a thread")
   const say = (message: FromThread, transfer: ReadonlyArray<Transferable> = []) => {
-    port.postMessage(message, transfer)
+    port.postMessage(message, [...transfer])
   }
   let served: Served
   try {
-    served = start(workerData as Data, (value) => say({ _tag: "Told", value }))
+    served = start((value) => say({ _tag: "Told", value }))
   } catch (error) {
     // Nothing listens to the port, so this is the end of the thread.
     say({ _tag: "NotStarted", thrown: thrownOf(error) })
