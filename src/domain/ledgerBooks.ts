@@ -108,6 +108,18 @@ export class LedgerBooks {
     return [...(this.#unacked.get(account) ?? [])].filter(({ entry }) => !this.#history.isForked(entry.author))
   }
 
+  /** Holds that are neither posted nor voided. */
+  openHolds(): Iterable<HistoryEntry> {
+    return this.#open
+  }
+
+  /** Adds to the sums of a row that somebody found wrong. */
+  correct(account: AccountId, currency: number, by: Sums): void {
+    for (const part of ["posted", "held", "unacked"] as const) {
+      if (by[part] !== 0) this.#sums.change(account, currency, part, by[part])
+    }
+  }
+
   /** Follows an entry that the history has just taken in. */
   added(entry: HistoryEntry): void {
     const { booked, unbooked } = this.#booking.added(entry)

@@ -1,9 +1,11 @@
 /**
  * What a member wants to write, before it is an entry: amounts in minor units, accounts as keys. Our own node turns an
- * intent into the next entry of its chain (ledgerDraft.ts), and `admit` judges it as everybody else's.
+ * intent into the next entry of its chain (ledgerPlan.ts, ledgerDraft.ts), and `admit` judges it as everybody else's.
  */
+import { createHash } from "node:crypto"
 import type { Rejection } from "./ledgerAdmit.ts"
 import type { AccountId, EntryId } from "./ledgerEntry.ts"
+import { idempotencyKeyBytes } from "./ledgerLimits.ts"
 
 /** What one payee gets. */
 export interface Payment {
@@ -23,7 +25,13 @@ export type LedgerIntent =
       readonly expiresAt: number
     }
   /** Pays what was held, or as much of it as `payments` says. */
-  | { readonly kind: "post"; readonly hold: EntryId; readonly payments?: ReadonlyArray<Payment> }
+  | {
+      readonly kind: "post"
+      readonly hold: EntryId
+      readonly payments?: ReadonlyArray<Payment>
+      /** Instead of `payments`, where the hold is for one payee in one currency. */
+      readonly amount?: number
+    }
   | { readonly kind: "void"; readonly hold: EntryId }
   /** Gives back what this member received from an entry. */
   | { readonly kind: "reverse"; readonly entry: EntryId }
@@ -53,8 +61,25 @@ export type Refusal =
   | "nothingToDo"
   /** The entry would be larger than any may be (ledgerLimits.ts). */
   | "tooLarge"
+  /** An amount or a limit that is no whole number of minor units, or not above 0 (a limit may be 0). */
+  | "badAmount"
+  /** A part of a hold was to be paid by its amount alone, and the hold is for several. */
+  | "severalPayments"
+  /** Longer than a memo may be, or with characters that cannot be shown. */
+  | "badMemo"
+  /** A time that is no whole number of milliseconds since the epoch. */
+  | "badTime"
+  /** This member's own chain has forked: what it writes from now on would not be booked. */
+  | "ownChainForked"
 
 /** What became of an intent; each is final. */
 export type WriteOutcome =
   | { readonly _tag: "Committed"; readonly entryId: EntryId; readonly version: number }
   | { readonly _tag: "Refused"; readonly reason: Refusal }
+
+/** The key of an entry for a key in anybody's own words: the first 16 bytes of its SHA-256, as hex. */
+export const idempotencyKeyOf = (text: string): string =>
+  createHash("sha256")
+    .update(text, "utf8")
+    .digest("hex")
+    .slice(0, 2 * idempotencyKeyBytes)

@@ -33,7 +33,10 @@ export interface ProvenBytes extends SealedBytes {
   readonly proof: Proof
 }
 
-/** What changes the books. Implemented by `Bookkeeper`; each call is one step that is done as a whole or not at all. */
+/**
+ * What changes the books. Implemented by `Bookkeeper`; each call is one step that is done as a whole or not at all. It
+ * is made within `Journal.write`, by whoever calls: several calls may share one, and so one commit.
+ */
 export interface BookkeeperCalls {
   /** Drafts, signs, judges and adds the next entry of this member's chain, which also acks the credits that wait. */
   readonly write: (request: WriteRequest) => WriteOutcome

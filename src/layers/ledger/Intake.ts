@@ -1,0 +1,276 @@
+/**
+ * What becomes of entries that come from outside: into the journal, with everything that waited for them, or into
+ * quarantine, whose bounds are kept here. A plain class over any `Journal`; it runs within `Journal.write`.
+ *
+ * An author who has forked can write branches without end, so of his entries the journal takes in only what the books
+ * may need (docs/ledger.md): his chain below his lowest fork, the second entry there, which is the proof, and what
+ * entries of others refer to. The rest is parked in quarantine. `wanted` below is an entry that counts by itself; an
+ * entry is taken out of quarantine for a wanted one only when everything that this one waits for is there.
+ */
+import { Result } from "effect"
+import { admit } from "../../domain/ledgerAdmit.ts"
+import { type Entry, type EntryId, type IdentifiedEntry, referencesOf } from "../../domain/ledgerEntry.ts"
+import { decodeEntry, entryId } from "../../protocol/entry.ts"
+import type { Received } from "../../services/Ledger.ts"
+import type { ProvenBytes } from "./Engine.ts"
+import type { Journal, Quarantined } from "./Journal.ts"
+
+export interface QuarantineBounds {
+  readonly entriesMax: number
+  readonly bytesMax: number
+}
+
+/** An hour of catching up in the wrong order, and what a node can spare of disk and memory. */
+export const defaultQuarantineBounds: QuarantineBounds = { entriesMax: 10_000, bytesMax: 32 * 1024 * 1024 }
+
+/** Entries looked at to find out who needs a parked one; more wait for one entry only where somebody means harm. */
+const seekersMax = 1024
+/** Ids of missing entries that one call tells. */
+const missingMax = 256
+
+type Outcome = "added" | "pending" | "rejected" | "parked"
+
+interface Candidate extends ProvenBytes {
+  readonly own: IdentifiedEntry
+  readonly at: number
+}
+
+type Tally = { -readonly [Name in Exclude<keyof Received, "missing">]: number }
+
+export class Intake {
+  readonly #journal: Journal
+  readonly #bounds: QuarantineBounds
+  /** Entries in quarantine to be judged again, because something that they missed has come. */
+  readonly #retries: Array<EntryId> = []
+  /** Whether nothing is in quarantine, so that nobody can wait for what comes. */
+  #empty = false
+  #added = 0
+
+  constructor(journal: Journal, bounds: QuarantineBounds) {
+    this.#journal = journal
+    this.#bounds = bounds
+  }
+
+  /** Judges entries in the order given, and then what waited for them. */
+  receive(entries: ReadonlyArray<ProvenBytes>, at: number): Received {
+    const tally: Tally = {
+      added: 0,
+      known: 0,
+      pending: 0,
+      rejected: 0,
+      parked: 0,
+      malformed: 0,
+      badSignature: 0
+    }
+    this.#begin()
+    const came: Array<EntryId> = []
+    for (const bytes of entries) {
+      const decoded = decodeEntry(bytes.body)
+      if (Result.isFailure(decoded)) {
+        tally.malformed++
+        continue
+      }
+      const id = entryId(bytes.body)
+      const outcome = this.#take({ ...bytes, own: { id, entry: decoded.success }, at })
+      if (outcome !== "added") tally[outcome]++
+      if (outcome === "pending") came.push(id)
+    }
+    return { ...tally, added: this.#added, missing: this.#missingOf(came) }
+  }
+
+  /** Judges an entry of the quarantine anew. */
+  release(id: EntryId, at: number): Received | undefined {
+    const there = this.#journal.quarantined(id)
+    if (there === undefined) return undefined
+    this.#journal.takeOut(id)
+    return this.receive([{ ...there.sealed, proof: there.proof }], at)
+  }
+
+  /** Takes in an own entry that was admitted already. */
+  addOwn(admitted: Parameters<Journal["add"]>[0], sealed: ProvenBytes): number {
+    this.#begin()
+    const version = this.#journal.add(admitted, { body: sealed.body, signature: sealed.signature }, sealed.proof)
+    this.#wake(admitted.id)
+    this.#runRetries()
+    return version
+  }
+
+  #begin(): void {
+    this.#empty = this.#journal.quarantineSize().entries === 0
+    this.#added = 0
+  }
+
+  #take(candidate: Candidate): Outcome | "known" {
+    const { own, proof } = candidate
+    if (this.#journal.find(own.id) !== undefined) {
+      if (proof === "signed") this.#proveAgain(own.id, candidate.signature)
+      return "known"
+    }
+    const there = this.#empty ? undefined : this.#journal.quarantined(own.id)
+    if (there?.state === "rejected" || (there?.state === "parked" && !this.#improves(candidate, there))) {
+      return there.state
+    }
+    const keptProof = there?.proof === "signed" ? { ...candidate, ...there.sealed, proof: there.proof } : candidate
+    this.#judge(keptProof)
+    this.#runRetries()
+    if (this.#journal.find(own.id) !== undefined) return "added"
+    // What was pushed out of quarantine at once was waiting all the same.
+    return this.#journal.quarantined(own.id)?.state ?? "pending"
+  }
+
+  #improves({ proof }: Candidate, there: Quarantined): boolean {
+    return proof === "signed" && there.proof === "vouched"
+  }
+
+  #proveAgain(id: EntryId, signature: Uint8Array): void {
+    if (this.#journal.vouched(1).length === 0) return
+    if (this.#journal.entry(id)?.proof === "vouched") this.#journal.prove(id, signature)
+  }
+
+  #runRetries(): void {
+    for (let id = this.#retries.shift(); id !== undefined; id = this.#retries.shift()) {
+      const there = this.#journal.quarantined(id)
+      const candidate = there === undefined || there.state === "rejected" ? undefined : this.#candidateOf(there)
+      if (candidate !== undefined) this.#judge(candidate)
+    }
+  }
+
+  #candidateOf({ at, id, proof, sealed }: Quarantined): Candidate | undefined {
+    const decoded = decodeEntry(sealed.body)
+    return Result.isFailure(decoded) ? undefined : { ...sealed, proof, at, own: { id, entry: decoded.success } }
+  }
+
+  #judge(candidate: Candidate): void {
+    const { own } = candidate
+    const admission = admit(own, this.#journal)
+    if (admission._tag === "Rejected") return this.#setAside(candidate, "rejected", admission.reason, [])
+    const wanted = this.#isWanted(own.entry, admission._tag === "Admitted")
+    if (admission._tag === "Admitted" && wanted) return this.#add(candidate, admission.entry)
+    const missing = admission._tag === "Pending" ? admission.missing : []
+    if (wanted || this.#isAnyAbsent(missing)) this.#setAside(candidate, "pending", "missing", missing)
+    else this.#setAside(candidate, "parked", "forkedAuthor", missing)
+    for (const id of wanted ? [own.id] : this.#seekersOf(own.id)) this.#fetchFor(id)
+  }
+
+  #isAnyAbsent(missing: ReadonlyArray<EntryId>): boolean {
+    return missing.some((id) => this.#journal.quarantined(id)?.state !== "parked")
+  }
+
+  /** Whether an entry counts by itself, and is in the books as soon as it is valid. */
+  #isWanted(entry: Entry, isAdmitted: boolean): boolean {
+    const lowest = this.#journal.lowestFork(entry.author)
+    if (lowest !== undefined && entry.seq >= lowest) return false
+    // Anybody can sign with a new key, but only a member's entry can come to count.
+    return isAdmitted || this.#mayBeMember(entry)
+  }
+
+  #mayBeMember({ author, deps }: Entry): boolean {
+    const genesis = this.#journal.find(this.#journal.coop)?.entry
+    const stewards = genesis?.kind === "genesis" ? genesis.stewards : []
+    if (stewards.includes(author)) return true
+    if (this.#journal.concerning(author).some(({ entry }) => entry.kind === "member")) return true
+    return deps.some((id) => {
+      const there = this.#journal.quarantined(id)
+      const entry = there === undefined ? undefined : this.#candidateOf(there)?.own.entry
+      return entry?.kind === "member" && entry.account === author && stewards.includes(entry.author)
+    })
+  }
+
+  /** Wanted entries in quarantine that wait for an entry, directly or through others. */
+  #seekersOf(from: EntryId): ReadonlyArray<EntryId> {
+    const seen = new Set<EntryId>()
+    const found: Array<EntryId> = []
+    const waiting = [from]
+    for (let id = waiting.pop(); id !== undefined && seen.size < seekersMax; id = waiting.pop()) {
+      for (const seeker of this.#journal.waitingFor(id)) {
+        if (seen.has(seeker)) continue
+        seen.add(seeker)
+        const there = this.#journal.quarantined(seeker)
+        const candidate = there === undefined ? undefined : this.#candidateOf(there)
+        if (candidate === undefined) continue
+        if (this.#isWanted(candidate.own.entry, false)) found.push(seeker)
+        else waiting.push(seeker)
+      }
+    }
+    return found
+  }
+
+  /** Takes in a wanted entry with all that it waits for, if all of it is in quarantine. */
+  #fetchFor(wanted: EntryId): void {
+    const order: Array<Candidate> = []
+    const done = new Set<EntryId>()
+    const waiting: Array<{ readonly id: EntryId; readonly entered: Candidate | undefined }> = [
+      { id: wanted, entered: undefined }
+    ]
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      // Everything before it is in order now.
+      if (next.entered !== undefined) order.push(next.entered)
+      if (next.entered !== undefined || done.has(next.id)) continue
+      done.add(next.id)
+      const there = this.#journal.quarantined(next.id)
+      const candidate = there === undefined || there.state === "rejected" ? undefined : this.#candidateOf(there)
+      if (candidate === undefined) return
+      waiting.push({ id: next.id, entered: candidate })
+      for (const id of referencesOf(candidate.own.entry)) {
+        if (this.#journal.find(id) === undefined) waiting.push({ id, entered: undefined })
+      }
+    }
+    for (const candidate of order) {
+      const admission = admit(candidate.own, this.#journal)
+      if (admission._tag === "Pending") return
+      if (admission._tag === "Rejected") return this.#setAside(candidate, "rejected", admission.reason, [])
+      this.#add(candidate, admission.entry)
+    }
+  }
+
+  #add({ body, own, proof, signature }: Candidate, admitted: Parameters<Journal["add"]>[0]): void {
+    if (!this.#empty) this.#journal.takeOut(own.id)
+    this.#journal.add(admitted, { body, signature }, proof)
+    this.#added++
+    this.#wake(own.id)
+  }
+
+  #wake(id: EntryId): void {
+    if (!this.#empty) this.#retries.push(...this.#journal.waitingFor(id))
+  }
+
+  #setAside(candidate: Candidate, state: Quarantined["state"], reason: string, missing: ReadonlyArray<EntryId>): void {
+    const { at, body, own, proof, signature } = candidate
+    const { author, seq } = own.entry
+    this.#empty = false
+    this.#journal.setAside({
+      id: own.id,
+      author,
+      seq,
+      state,
+      reason,
+      missing,
+      proof,
+      at,
+      sealed: { body, signature }
+    })
+    this.#keepBounds()
+  }
+
+  #keepBounds(): void {
+    for (;;) {
+      const { bytes, entries } = this.#journal.quarantineSize()
+      if (entries <= this.#bounds.entriesMax && bytes <= this.#bounds.bytesMax) return
+      const offender = this.#journal.biggestOffender()
+      if (offender === undefined) return
+      this.#journal.takeOut(offender.oldest)
+    }
+  }
+
+  /** What the pending ones of these wait for and is nowhere here. */
+  #missingOf(pending: ReadonlyArray<EntryId>): ReadonlyArray<EntryId> {
+    const missing = new Set<EntryId>()
+    for (const id of pending) {
+      for (const one of this.#journal.quarantined(id)?.missing ?? []) {
+        if (missing.size >= missingMax) return [...missing]
+        if (this.#journal.find(one) === undefined && this.#journal.quarantined(one) === undefined) missing.add(one)
+      }
+    }
+    return [...missing]
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Everything that only looks at a cooperative's books, as plain synchronous code over any `Journal`, so that it can run
+ * in a thread of its own. Each call sees one version.
+ */
+import type { Balance } from "../../domain/ledgerBooks.ts"
+import type { AccountId, EntryId } from "../../domain/ledgerEntry.ts"
+import type { Fork } from "../../domain/ledgerHistory.ts"
+import type { Chain } from "../../domain/ledgerReconcile.ts"
+import type { LedgerStatus } from "../../services/Ledger.ts"
+import type { ReaderCalls } from "./Engine.ts"
+import type { HistoryQuery, Journal, Member, OpenHold, Quarantined, SealedBytes, StoredEntry } from "./Journal.ts"
+import { Missing } from "./Missing.ts"
+
+/** Rows of one page, where a journal is gone through as a whole. */
+const pageMax = 1000
+/** Vouched entries that are counted for a status; more than that is told as this. */
+const vouchedCountMax = 1000
+
+type JournalOfReader = Omit<Journal, "write">
+
+/** All pages of something, one after the other. */
+const pages = <A>(page: (after: A | undefined) => ReadonlyArray<A>): Array<A> => {
+  const found: Array<A> = []
+  for (;;) {
+    const more = page(found.at(-1))
+    if (more.length === 0) return found
+    found.push(...more)
+  }
+}
+
+export class Reader implements ReaderCalls {
+  readonly #journal: JournalOfReader
+  /** Counting accounts takes a look at each, so it is done once per version. */
+  #accounts = { version: -1, count: 0 }
+
+  constructor(journal: JournalOfReader) {
+    this.#journal = journal
+  }
+
+  readonly version = (): number => this.#journal.version()
+
+  readonly status = (account: AccountId): Omit<LedgerStatus, "seenSeq"> =>
+    this.#journal.read(() => ({
+      journalVersion: this.#journal.version(),
+      accounts: this.#countAccounts(),
+      quarantine: this.#journal.quarantineSize(),
+      forks: this.forks().length,
+      vouched: this.#journal.vouched(vouchedCountMax).length,
+      ownSeq: this.#journal.tip(account)?.entry.seq ?? -1
+    }))
+
+  readonly entry = (id: EntryId): StoredEntry | undefined => this.#journal.entry(id)
+
+  readonly entriesAfter = (version: number, max: number): ReadonlyArray<StoredEntry> =>
+    this.#journal.entriesAfter(version, max)
+
+  readonly history = (query: HistoryQuery): ReadonlyArray<StoredEntry> => this.#journal.history(query)
+
+  readonly balance = (account: AccountId): ReadonlyArray<Balance> =>
+    this.#journal.read(() => {
+      const genesis = this.#journal.find(this.#journal.coop)?.entry
+      const currencies = genesis?.kind === "genesis" ? genesis.currencies : []
+      return currencies.map((_, currency) => this.#journal.balance(account, currency))
+    })
+
+  readonly balances = (): ReadonlyArray<Balance> =>
+    this.#journal.read(() => pages<Balance>((after) => this.#journal.balances(after, pageMax)))
+
+  readonly members = (): ReadonlyArray<Member> => this.#journal.members()
+
+  readonly forks = (): ReadonlyArray<Fork> =>
+    this.#journal.read(() => pages<Fork>((after) => this.#journal.forks(after?.author, pageMax)))
+
+  readonly openHolds = (account: AccountId, max: number): ReadonlyArray<OpenHold> =>
+    this.#journal.openHolds(account, max)
+
+  readonly creditsToAck = (account: AccountId, max: number): ReadonlyArray<EntryId> =>
+    this.#journal.creditsToAck(account, max)
+
+  readonly chains = (): ReadonlyArray<Chain> => this.#journal.read(() => new Missing(this.#journal).provenChains())
+
+  readonly missing = (
+    have: ReadonlyArray<Chain>,
+    from: { readonly version: number; readonly max: number; readonly bytesMax: number }
+  ): { readonly entries: ReadonlyArray<SealedBytes>; readonly version: number; readonly done: boolean } =>
+    this.#journal.read(() => new Missing(this.#journal).page(have, from))
+
+  readonly sealed = (ids: ReadonlyArray<EntryId>): ReadonlyArray<SealedBytes> =>
+    this.#journal.read(() =>
+      ids.flatMap((id) => {
+        const found = this.#journal.entry(id)
+        return found?.proof === "signed" ? [found.sealed] : []
+      })
+    )
+
+  readonly vouched = (max: number): ReadonlyArray<StoredEntry> => this.#journal.vouched(max)
+
+  readonly quarantined = (id: EntryId): Quarantined | undefined => this.#journal.quarantined(id)
+
+  readonly quarantine = (): ReadonlyArray<Omit<Quarantined, "sealed"> & { readonly bytes: number }> =>
+    this.#journal.read(() =>
+      pages<Quarantined>((after) => this.#journal.quarantine(after?.id, pageMax)).map(({ sealed, ...rest }) => ({
+        ...rest,
+        bytes: sealed.body.length + sealed.signature.length
+      }))
+    )
+
+  #countAccounts(): number {
+    const version = this.#journal.version()
+    if (this.#accounts.version === version) return this.#accounts.count
+    let count = 0
+    let last: Balance | undefined
+    for (;;) {
+      const page = this.#journal.balances(last, pageMax)
+      for (const row of page) {
+        if (row.account !== last?.account) count++
+        last = row
+      }
+      if (page.length === 0) break
+    }
+    this.#accounts = { version, count }
+    return count
+  }
+}
