@@ -30,7 +30,8 @@ export const domainTags = [
   "icn-node/gossip/v1",
   "icn-node/node-profile/v1",
   "icn-node/link-offer/v1",
-  "icn-node/ledger-entry/v1"
+  "icn-node/ledger-entry/v1",
+  "icn-node/coop-roster/v1"
 ] as const
 export type DomainTag = (typeof domainTags)[number]
 

@@ -122,12 +122,14 @@ const fileRemedies: Record<CooperativeFileFailed["reason"], string> = {
   unwritable: "make room on the disk and the directory writable"
 }
 
+const timeText = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(millis))
+
 const describe = (reason: CooperativeErrorReason): string => {
   switch (reason._tag) {
     case "InviteMalformed":
       return inviteProblems[reason.problem]
     case "InviteExpired":
-      return `the invitation was good until ${DateTime.formatIso(DateTime.makeUnsafe(reason.expiredAtMillis))}; ${askAgain}`
+      return `the invitation was good until ${timeText(reason.expiredAtMillis)}; ${askAgain}`
     case "JoinRefused":
       return joinRefusals[reason.reason]
     case "MemberUnreachable":
