@@ -67,7 +67,14 @@ const texts: Readonly<Record<Exclude<Refusal, "overLimit">, string>> = {
   idempotencyKeyReused: "the idempotency key was used for something else; take another one",
   unknownEntry: "there is no entry with that id here",
   nothingToDo: "there is nothing to do",
-  tooLarge: "it would be larger than an entry may be; a shorter memo or fewer payees make it fit"
+  tooLarge: "it would be larger than an entry may be; a shorter memo or fewer payees make it fit",
+  badAmount: "an amount has to be above 0, and a limit 0 or more, with no more digits than the currency has",
+  severalPayments: "the hold is for several payees, so a part of it cannot be told by one amount",
+  badMemo: "a memo has at most 256 bytes, and no control characters",
+  badTime: "the time is none",
+  ownChainForked:
+    "two chains were written with this member's key, so nothing that it writes now would be booked; " +
+    "the key was used by two nodes at a time, or by an old copy of a data directory"
 }
 
 /** `overLimit: this takes …`. */

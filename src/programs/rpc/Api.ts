@@ -13,6 +13,7 @@ import { turnTransports } from "../../domain/turnServer.ts"
 import { refusals } from "../../protocol/fileTransfer.ts"
 import { SessionError } from "../../services/SessionManager.ts"
 import { FileTransferError } from "../fileTransfer/errors.ts"
+import { LedgerRpcs } from "./ledgerApi.ts"
 
 export const ActorStatus = Schema.Struct({
   name: Schema.Literals(actors),
@@ -247,7 +248,7 @@ export class NodeRpcs extends RpcGroup.make(
     error: TransferError,
     stream: true
   })
-) {}
+).merge(LedgerRpcs) {}
 
 /** The longest line that either side keeps; a status is a few kilobytes, a list of all peers a few hundred. */
 export const messageBytesMax = 1_048_576

@@ -12,6 +12,7 @@ import type { Actors, ActorStatus } from "../supervisor/actors.ts"
 import type { Registry } from "../supervisor/registry.ts"
 import { NodeRpcs, type NodeStatus } from "./Api.ts"
 import { fileHandlers } from "./handlersFiles.ts"
+import { ledgerHandlers } from "./handlersLedger.ts"
 import { networkHandlers } from "./handlersNetwork.ts"
 import { isoTime } from "./isoTime.ts"
 
@@ -61,6 +62,11 @@ const nodeStatus = Effect.fnUntraced(function* (registry: Registry, actors: Acto
   return status
 })
 
+/** The ledger comes with the context of whoever runs the node; without one, its requests are answered as defects. */
+const wiredElsewhere = <A, E, R>(handlers: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is missing fails when it is asked for
+  handlers as Effect.Effect<A, E>
+
 /** The handlers of `NodeRpcs` for one node. */
 export const layer = (registry: Registry, actors: Actors) =>
   NodeRpcs.toLayer(
@@ -70,7 +76,8 @@ export const layer = (registry: Registry, actors: Actors) =>
         Status: () => nodeStatus(registry, actors).pipe(Effect.provideContext(context)),
         Stop: () => registry.requestStop,
         ...(yield* networkHandlers(registry)),
-        ...(yield* fileHandlers)
+        ...(yield* fileHandlers),
+        ...(yield* wiredElsewhere(ledgerHandlers))
       })
     })
   )

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Ref, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Ref } from "effect"
+import type { Rpc, RpcGroup } from "effect/rpc"
 import { connect, type Socket } from "node:net"
 import { join } from "node:path"
 import { readFileSync, statSync, writeFileSync } from "node:fs"
@@ -8,7 +9,7 @@ import * as HealthMemory from "../../../src/layers/HealthMemory.ts"
 import * as IdentityMemory from "../../../src/layers/IdentityMemory.ts"
 import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
 import * as NodeConfigMemory from "../../../src/layers/NodeConfigMemory.ts"
-import { NodeRpcs } from "../../../src/programs/rpc/Api.ts"
+import type { NodeRpcs } from "../../../src/programs/rpc/Api.ts"
 import { withNode } from "../../../src/programs/rpc/client.ts"
 import { serve } from "../../../src/programs/rpc/server.ts"
 import { type NodeEvent, supervise } from "../../../src/programs/supervisor.ts"
@@ -112,17 +113,9 @@ describe("the local socket", () => {
     Effect.gen(function* () {
       const path = join(yield* temporaryDirectory, "rpc.sock")
       writeFileSync(path, "somebody's")
-      const unused = NodeRpcs.toLayer({
-        Status: () => Effect.die(new Error("unused")),
-        Stop: () => Effect.void,
-        Peers: () => Effect.die(new Error("unused")),
-        NetworkStatus: () => Effect.die(new Error("unused")),
-        Dial: () => Effect.die(new Error("unused")),
-        Ping: () => Effect.die(new Error("unused")),
-        Send: () => Stream.empty,
-        Receive: () => Stream.empty
-      })
-      const error = yield* Effect.flip(Effect.scoped(serve(path, Effect.void)).pipe(Effect.provide(unused)))
+      // It fails before any request could come.
+      const unused = Context.makeUnsafe<Rpc.ToHandler<RpcGroup.Rpcs<typeof NodeRpcs>>>(new Map())
+      const error = yield* Effect.flip(Effect.scoped(serve(path, Effect.void)).pipe(Effect.provideContext(unused)))
       assert.strictEqual(error._tag, "RpcServerError")
       assert.include(error.message, `cannot listen on ${path}: something that is no socket is in its place`)
       assert.strictEqual(readFileSync(path, "utf8"), "somebody's")
