@@ -186,10 +186,12 @@ export const make = ({ bootstrapPeers, identity, metrics, self, table }: Signall
     tried: Set<Asked>
   ): Effect.fn.Return<void, Asked> {
     const via = routes.take(to, yield* steadyMillis)?.text
+    const now = yield* Clock.currentTimeMillis
     const all = neighbours(to)
     const preferred = all.find(({ did }) => did.text === via)
     const chosen = preferred === undefined ? all : [preferred, ...all.filter((entry) => entry !== preferred)]
     const attempts = chosen.slice(0, neighboursMax).map((entry) => {
+      limits.earnReply(entry.did, self, now)
       const asked = Effect.flatMap(ask(entry, { to, sealed, hops: 0 }, sendMillisMax), (result) => {
         if (result === "delivered") return Effect.void
         tried.add(result)
@@ -263,26 +265,33 @@ export const make = ({ bootstrapPeers, identity, metrics, self, table }: Signall
     return "delivered"
   })
 
-  const forward = Effect.fnUntraced(function* (signal: ControlSignal): Effect.fn.Return<SignalResult> {
+  const forward = Effect.fnUntraced(function* (
+    from: Did,
+    signal: ControlSignal,
+    isReply: boolean
+  ): Effect.fn.Return<SignalResult> {
     const target = table.get(signal.to)
     if (target === undefined || target.stage._tag !== "Open") {
       yield* metrics.inc(linkSignals, { direction: "forwarded", result: "unknown" })
       return "unknown"
     }
-    if (!limits.admitsFor(signal.to, yield* Clock.currentTimeMillis, signal.sealed.length)) {
+    const now = yield* Clock.currentTimeMillis
+    if (!isReply && !limits.admitsFor(signal.to, now, signal.sealed.length)) {
       yield* metrics.inc(linkSignals, { direction: "forwarded", result: "limited" })
       return "limited"
     }
+    // Before it is there, or the reply might be quicker.
+    if (!isReply) limits.earnReply(signal.to, from, now)
     const result = yield* ask(target, { to: signal.to, sealed: signal.sealed, hops: 1 }, forwardMillisMax)
     yield* metrics.inc(linkSignals, { direction: "forwarded", result })
     return result === "timeout" ? "unknown" : result
   })
 
-  const resultOf = (entry: Entry, signal: ControlSignal): Effect.Effect<SignalResult> => {
+  const resultOf = (entry: Entry, signal: ControlSignal, isReply: boolean): Effect.Effect<SignalResult> => {
     if (signal.to.text === self.text) return takeOffer(entry, signal.sealed)
     // One hop, and not back to where it came from.
     if (signal.hops > 0 || signal.to.text === entry.did.text) return Effect.succeed("unknown")
-    return forward(signal)
+    return forward(entry.did, signal, isReply)
   }
 
   return {
@@ -299,12 +308,13 @@ export const make = ({ bootstrapPeers, identity, metrics, self, table }: Signall
     onSignal: Effect.fnUntraced(function* (entry, control, signal) {
       const { id, sealed, to } = signal
       const now = yield* Clock.currentTimeMillis
-      if (working >= workMax || !limits.admitsFrom(entry.did, signal.hops, now, sealed.length)) {
+      const isReply = limits.takeReply(entry.did, to, now)
+      if (working >= workMax || !(isReply || limits.admitsFrom(entry.did, signal.hops, now, sealed.length))) {
         const direction = to.text === self.text ? "received" : "forwarded"
         yield* metrics.inc(linkSignals, { direction, result: "limited" })
         return yield* control.send({ _tag: "Signalled", id, result: "limited" })
       }
-      const answer = Effect.flatMap(resultOf(entry, signal), (result) =>
+      const answer = Effect.flatMap(resultOf(entry, signal, isReply), (result) =>
         control.send({ _tag: "Signalled", id, result })
       )
       // A session that ended meanwhile needs no answer.

@@ -44,11 +44,48 @@ describe("SignalLimits", () => {
 
   it("takes no more in a minute than the replay guard remembers senders", () => {
     const limits = new SignalLimits()
+    assert.isDefined(one)
     let taken = 0
     for (let now = 0; now <= 60_000; now += 100) {
-      for (const did of dids) for (const hops of [0, 1]) if (limits.admitsFrom(did, hops, now, 1000)) taken++
+      for (const did of dids) {
+        for (const hops of [0, 1]) if (limits.admitsFrom(did, hops, now, 1000)) taken++
+        limits.earnReply(did, one, now)
+        if (limits.takeReply(did, one, now)) taken++
+      }
     }
     assert.isAbove(taken, 2500)
     assert.isBelow(taken, offerSendersMax)
+  })
+
+  it("lets a reply through for each signal that went the other way, whatever else was sent, for half a minute", () => {
+    assert.isDefined(one)
+    assert.isDefined(other)
+    const limits = new SignalLimits()
+    admitted(100, () => limits.admitsFrom(one, 0, 0, 1000))
+    limits.earnReply(one, other, 0)
+    limits.earnReply(one, other, 0)
+    assert.isFalse(limits.takeReply(other, one, 0))
+    assert.strictEqual(
+      admitted(5, () => limits.takeReply(one, other, 0)),
+      2
+    )
+    for (let count = 0; count < 100; count++) limits.earnReply(one, other, 0)
+    assert.isAtMost(
+      admitted(100, () => limits.takeReply(one, other, 0)),
+      8
+    )
+    limits.earnReply(one, other, 0)
+    assert.isFalse(limits.takeReply(one, other, 30_001))
+  })
+
+  it("forgets the replies of the pair that was quiet for longest", () => {
+    assert.isDefined(one)
+    assert.isDefined(other)
+    const limits = new SignalLimits()
+    limits.earnReply(one, other, 0)
+    for (const from of dids) for (const to of dids) limits.earnReply(from, to, 1)
+    limits.earnReply(other, one, 1)
+    assert.isTrue(limits.takeReply(other, one, 2))
+    assert.isFalse(limits.takeReply(one, other, 2))
   })
 })
