@@ -32,6 +32,7 @@ const pureEffect = new Set(
 
 /** Where plain time, randomness, console and environment may appear, and why. */
 const edges: Readonly<Record<string, { readonly names: ReadonlyArray<string>; readonly why: string }>> = {
+  "src/layers/UdpNode.ts": { names: ["setImmediate"], why: "hands on together what was read in one turn" },
   "src/main.ts": { names: ["process.exit"], why: "refuses an old Node before anything is loaded" },
   "src/programs/cli/environment.ts": { names: ["process.env"], why: "the one reader of the environment" },
   "src/programs/signals.ts": { names: ["process.exit"], why: "a forced end must not depend on the runtime" }

@@ -18,6 +18,9 @@ const sendQueueMax = 256
 /** The queue is looked at once in so many sends, since asking costs as much as a tenth of a send. */
 const sendQueueCheckInterval = 64
 
+/** A burst is what the event loop read in one turn: from one socket it reads 32 datagrams before it goes on. */
+const burstMax = 64
+
 const ignore = (): void => {}
 
 const createSocket = (ipFamily: 4 | 6): Dgram.Socket =>
@@ -60,19 +63,42 @@ const open = (
     (socket) => Effect.callback<void>((resume) => void socket.close(() => resume(Effect.void)))
   )
 
-/** Whether a datagram may be sent: false once the socket is closed or its queue is full. */
-const sendGate = Effect.fnUntraced(function* (socket: Dgram.Socket) {
+/** Tells whether the scope of a socket has closed. */
+const closing = Effect.gen(function* () {
   let closed = false
+  yield* Effect.addFinalizer(() => Effect.sync(() => void (closed = true)))
+  return () => closed
+})
+
+/** Whether a datagram may be sent: false once the socket is closed or its queue is full. */
+const sendGate = (socket: Dgram.Socket, isClosed: () => boolean) => {
   let congested = false
   let sends = 0
-  yield* Effect.addFinalizer(() => Effect.sync(() => void (closed = true)))
   return (): boolean => {
-    if (closed) return false
+    if (isClosed()) return false
     sends++
     if (congested || sends % sendQueueCheckInterval === 0) congested = socket.getSendQueueCount() > sendQueueMax
     return !congested
   }
-})
+}
+
+/**
+ * Hands on what was read in one turn of the event loop after the last of it, in order. So what is sent on from there is
+ * sent in one go too, for which its receiver wakes up once, and not for each datagram.
+ */
+const inBursts = (receive: UdpReceive, isClosed: () => boolean): UdpReceive => {
+  let burst: Array<readonly [payload: Uint8Array, from: TransportAddress]> = []
+  const flush = (): void => {
+    const received = burst
+    burst = []
+    for (const [payload, from] of received) if (!isClosed()) receive(payload, from)
+  }
+  return (payload, from) => {
+    if (burst.length === 0) setImmediate(flush)
+    burst.push([payload, from])
+    if (burst.length >= burstMax) flush()
+  }
+}
 
 const receiver = (socket: Dgram.Socket) => {
   let report: (code: string) => void = ignore
@@ -98,7 +124,8 @@ const connect = Effect.fnUntraced(function* (
       socket.connect(remote.port, remote.host)
     )
   })
-  const maySend = yield* sendGate(socket)
+  const isClosed = yield* closing
+  const maySend = sendGate(socket, isClosed)
   const { address, port } = socket.remoteAddress()
   const opened: UdpSocket = {
     ...receiver(socket),
@@ -108,9 +135,10 @@ const connect = Effect.fnUntraced(function* (
     },
     onReceive: (receive: UdpReceive) => {
       socket.removeAllListeners("message")
+      const hand = inBursts(receive, isClosed)
       socket.on("message", (payload, from) => {
         // Datagrams from others may have been queued between bind and connect.
-        if (from.port === port && from.address === address) receive(payload, remote)
+        if (from.port === port && from.address === address) hand(payload, remote)
       })
     }
   }
@@ -120,7 +148,8 @@ const connect = Effect.fnUntraced(function* (
 const bind = Effect.fnUntraced(function* (local: TransportAddress) {
   const { host, port } = local
   const socket = yield* open(local, mayBind(port), (socket, ready) => socket.bind(port, host, ready))
-  const maySend = yield* sendGate(socket)
+  const isClosed = yield* closing
+  const maySend = sendGate(socket, isClosed)
   const opened: UdpEndpoint = {
     ...receiver(socket),
     send: (datagram, { host, port }) => {
@@ -129,7 +158,8 @@ const bind = Effect.fnUntraced(function* (local: TransportAddress) {
     },
     onReceive: (receive: UdpReceive) => {
       socket.removeAllListeners("message")
-      socket.on("message", (payload, { address, port }) => receive(payload, { host: address, port }))
+      const hand = inBursts(receive, isClosed)
+      socket.on("message", (payload, { address, port }) => hand(payload, { host: address, port }))
     }
   }
   return opened

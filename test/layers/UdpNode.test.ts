@@ -45,4 +45,30 @@ describe("UdpNode", () => {
       )
     }).pipe(Effect.scoped, Effect.provide(UdpNode.layer))
   )
+
+  it.live("hands on what comes at once after the last of it, in order", () =>
+    Effect.gen(function* () {
+      const udp = yield* Udp
+      const endpoint = yield* udp.bind({ host: "127.0.0.1", port: 0 })
+      const socket = yield* udp.connect(endpoint.local)
+      const heard: Array<number> = []
+      const turns: Array<number> = []
+      let turn = 0
+      endpoint.onReceive(([first = 0]) => {
+        heard.push(first)
+        turns.push(turn)
+        // Within one hand-over no promise has its turn.
+        void Promise.resolve().then(() => void turn++)
+      })
+      for (let sent = 0; sent < 20; sent++) socket.send(Uint8Array.of(sent))
+      yield* Effect.sync(() => heard.length).pipe(
+        Effect.repeat({ until: (count) => count === 20, schedule: Schedule.spaced("2 millis") })
+      )
+      assert.deepStrictEqual(
+        heard,
+        Array.from({ length: 20 }, (_, index) => index)
+      )
+      assert.isBelow(new Set(turns).size, 10)
+    }).pipe(Effect.scoped, Effect.provide(UdpNode.layer))
+  )
 })
