@@ -15,7 +15,7 @@ const ownRate: TokenBucket.TokenRate = { ratePerSecond: 2, burst: 20 }
 const passedOnRate: TokenBucket.TokenRate = { ratePerSecond: 10, burst: 50 }
 /** What this node passes on to one member: a little less than the member takes. */
 const receiverRate: TokenBucket.TokenRate = { ratePerSecond: 8, burst: 40 }
-/** All of them together, and all replies. Below what the replay guard (domain/linkOfferReplay.ts) remembers a minute. */
+/** All of them together, and all replies: less than what the replay guard (domain/linkOfferReplay.ts) remembers. */
 const totalRate: TokenBucket.TokenRate = { ratePerSecond: 40, burst: 200 }
 const repliesRate: TokenBucket.TokenRate = { ratePerSecond: 20, burst: 100 }
 /** Replies from one member to one other that may be outstanding: an answer, and updates of both sides meanwhile. */

@@ -338,32 +338,6 @@ describe("a member that floods", () => {
     })
   )
 
-  it.effect("can still answer whoever asks it, once for each time", () =>
-    Effect.gen(function* () {
-      const { a, b, c, n } = yield* world([[1, 2, 3]], 3)
-      // Strangers have asked so much of `a` that its neighbour lets no more of them through, and it has said much.
-      const asked = (by: Signaller, to: Signaller, count: number) =>
-        passing(
-          Effect.forEach(
-            Array.from({ length: count }, (_, index) => `garbage${index}`),
-            (sealed) => by.ask(n.did, { to: to.did, sealed, hops: 0 }),
-            { concurrency: "unbounded" }
-          )
-        )
-      yield* asked(c, a, 40)
-      yield* asked(a, c, 40)
-      assert.strictEqual(yield* reasonOf(passing(a.signalling.send(contentTo(3)))), "limited")
-      // What `b` asks is answered all the same, and once for each time.
-      yield* passing(b.signalling.send(contentTo(1)))
-      assert.strictEqual(yield* passing(a.signalling.send(contentTo(2, { kind: "answer" }))), "forwarded")
-      assert.deepStrictEqual(
-        b.offers.map(({ kind }) => kind),
-        ["answer"]
-      )
-      assert.strictEqual(yield* reasonOf(passing(a.signalling.send(contentTo(2, { kind: "update" })))), "limited")
-    })
-  )
-
   it.effect("is limited by the member itself, on their own session", () =>
     Effect.gen(function* () {
       const { a, b } = yield* world([[1, 2]], 2)
