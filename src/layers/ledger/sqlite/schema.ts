@@ -15,13 +15,15 @@ CREATE TABLE account (
   key BLOB NOT NULL UNIQUE
 ) STRICT;
 
--- version: order of admission, without gaps. branch: domain/ledgerHistory.ts. chain: the ChainState after the entry, as
--- JSON. proof: 1 = its own signature was verified, 0 = vouched for.
+-- version: order of admission, without gaps, so that what an entry refers to has a lower one. prev: the entry before it
+-- in its chain. kind: as in the bytes (docs/ledger.md). branch: domain/ledgerHistory.ts. chain: the ChainState after
+-- the entry (chainText.ts). proof: 1 = its own signature was verified, 0 = vouched for.
 CREATE TABLE entry (
   version INTEGER PRIMARY KEY,
   id BLOB NOT NULL UNIQUE,
   author INTEGER NOT NULL REFERENCES account,
   seq INTEGER NOT NULL,
+  prev INTEGER REFERENCES entry,
   lamport INTEGER NOT NULL,
   kind INTEGER NOT NULL,
   branch INTEGER NOT NULL,
@@ -34,21 +36,31 @@ CREATE TABLE entry (
 CREATE INDEX entry_chain ON entry (author, seq);
 CREATE INDEX entry_vouched ON entry (version) WHERE proof = 0;
 CREATE INDEX entry_unbooked ON entry (version) WHERE booked = 0;
+-- Entries without legs by author; the others are found by the author's leg.
+CREATE INDEX entry_legless ON entry (author) WHERE kind IN (0, 1, 2, 6, 8);
 
--- from_version: the entry before the branch, none for the first of a chain.
+-- from_version: the entry before the branch, none for the first of a chain. tip: its last entry; kept up only from the
+-- author's first fork on, before which it is that of the author.
 CREATE TABLE branch (
   number INTEGER PRIMARY KEY,
-  from_version INTEGER REFERENCES entry
+  author INTEGER NOT NULL,
+  from_version INTEGER REFERENCES entry,
+  tip INTEGER NOT NULL REFERENCES entry
 ) STRICT;
+CREATE INDEX branch_author ON branch (author);
 
+-- tip: of the entries at the highest position the first. sight_to: the version up to which \`sight\` is complete.
 CREATE TABLE author (
   account INTEGER PRIMARY KEY REFERENCES account,
   tip INTEGER NOT NULL REFERENCES entry,
-  lowest_fork INTEGER
+  tip_seq INTEGER NOT NULL,
+  lowest_fork INTEGER,
+  sight_to INTEGER
 ) STRICT;
+CREATE INDEX author_forked ON author (account) WHERE lowest_fork IS NOT NULL;
 
 -- What entries say of others, besides the one before in the chain. role: 0 ack, 1 resolve (post, void), 2 reverse,
--- 3 dep. author: of the one that says it.
+-- 3 dep, 4 the genesis from the first entry of a chain. author: of the one that says it.
 CREATE TABLE reference (
   to_version INTEGER NOT NULL REFERENCES entry,
   role INTEGER NOT NULL,
@@ -56,6 +68,7 @@ CREATE TABLE reference (
   from_version INTEGER NOT NULL REFERENCES entry,
   PRIMARY KEY (to_version, role, author, from_version)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX reference_from ON reference (from_version);
 
 CREATE TABLE idempotency (
   author INTEGER NOT NULL,
@@ -85,6 +98,14 @@ CREATE TABLE leg (
   PRIMARY KEY (account, currency, version)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX leg_open ON leg (account, version) WHERE open = 1;
+
+-- Booked holds that are neither posted nor voided, by payer.
+CREATE TABLE open_hold (
+  account INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  version INTEGER NOT NULL REFERENCES entry,
+  PRIMARY KEY (account, expires_at, version)
+) STRICT, WITHOUT ROWID;
 
 -- The books. *_0: as of the last checkpoint. A row is there while one of the six is not 0.
 CREATE TABLE balance (
@@ -125,13 +146,22 @@ CREATE TABLE quarantine_missing (
   id BLOB NOT NULL,
   PRIMARY KEY (missing, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX quarantine_missing_id ON quarantine_missing (id);
 CREATE TABLE quarantine_author_bytes (
   author BLOB PRIMARY KEY,
   bytes INTEGER NOT NULL,
-  entries INTEGER NOT NULL
+  entries INTEGER NOT NULL,
+  pending INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX quarantine_bytes ON quarantine_author_bytes (bytes);
 
--- What a forked author's chain looks like from an entry: the version of its end there, 0 for nothing, -1 for a fork.
+-- Entries of forked authors in the past of an entry of an author who has not forked (domain/ledgerBooking.ts).
+CREATE TABLE covered (
+  version INTEGER PRIMARY KEY REFERENCES entry
+) STRICT;
+
+-- What an entry has of a forked author's chain in its past, from the lowest fork on: the version of its end there, or
+-- -1 for a fork. No row: nothing, up to the author's sight_to.
 CREATE TABLE sight (
   author INTEGER NOT NULL,
   version INTEGER NOT NULL,
@@ -143,7 +173,7 @@ CREATE TABLE sight (
 CREATE TABLE refusal (
   position INTEGER PRIMARY KEY,
   key BLOB NOT NULL UNIQUE,
-  digest BLOB NOT NULL,
+  digest TEXT NOT NULL,
   reason TEXT NOT NULL
 ) STRICT;
 

@@ -1,0 +1,391 @@
+/**
+ * `Journal` in a file (schema.ts), for a thread of its own: everything here is synchronous. Nothing is kept per entry
+ * but what was used last. The parts are
+ *
+ * - Entries, Accounts, Authors, Branches, References: what there is and how it hangs together;
+ * - Booking, Books, Sums: what is booked and what follows from it (domain/ledgerBooking.ts, ledgerBooks.ts);
+ * - ForkSights: what admission asks about forked payers (domain/ledgerForkSight.ts);
+ * - Views, Quarantine, Refusals: the rest of what is asked.
+ *
+ * What only happens when somebody forks may cost walks; entries of everybody else cost a few rows each. Failures of the
+ * file come out of `openJournal`, `read` and `write` as `StorageError`.
+ */
+import type { DatabaseSync } from "node:sqlite"
+import type { PastEntry, Use } from "../../../domain/ledgerAdmit.ts"
+import { type Balance, balanceOf } from "../../../domain/ledgerBooks.ts"
+import type { AccountId, EntryId, GenesisEntry } from "../../../domain/ledgerEntry.ts"
+import type { Fork } from "../../../domain/ledgerHistory.ts"
+import { currenciesMax } from "../../../domain/ledgerLimits.ts"
+import type {
+  Head,
+  HistoryQuery,
+  Journal,
+  Member,
+  OpenHold,
+  Proof,
+  Quarantined,
+  SealedBytes,
+  StoredEntry,
+  SumCorrection
+} from "../Journal.ts"
+import { Accounts } from "./Accounts.ts"
+import { Authors, type AuthorState } from "./Authors.ts"
+import { Booking, type BookingChange } from "./Booking.ts"
+import { Books } from "./Books.ts"
+import { Branches } from "./Branches.ts"
+import { type JournalOptions, openDatabase } from "./connection.ts"
+import { Entries, type Located } from "./Entries.ts"
+import { ForkSights } from "./ForkSights.ts"
+import { Quarantine } from "./Quarantine.ts"
+import { References } from "./References.ts"
+import { Refusals } from "./Refusals.ts"
+import { storageErrorOf } from "./storageError.ts"
+import { SumsRows } from "./Sums.ts"
+import { Views } from "./Views.ts"
+
+export class SqliteJournal implements Journal {
+  readonly coop: EntryId
+  readonly path: string
+  /** The connection, for who works on the same tables (Auditor.ts) within `read` or `write`. */
+  readonly database: DatabaseSync
+  readonly #accounts: Accounts
+  readonly #authors: Authors
+  readonly #entries: Entries
+  readonly #branches: Branches
+  readonly #references: References
+  readonly #sums: SumsRows
+  readonly #booking: Booking
+  readonly #books: Books
+  readonly #sights: ForkSights
+  readonly #views: Views
+  readonly #quarantine: Quarantine
+  readonly #refusals: Refusals
+  #version = 0
+  #writing = false
+
+  constructor(path: string, options: JournalOptions) {
+    const database = openDatabase(path, options)
+    this.coop = options.coop
+    this.path = path
+    this.database = database
+    this.#accounts = new Accounts(database)
+    this.#authors = new Authors(database)
+    this.#entries = new Entries(database)
+    this.#branches = new Branches(database, this.#entries)
+    this.#references = new References(database, this.#accounts, this.#entries)
+    this.#sums = new SumsRows(database)
+    this.#booking = new Booking(database)
+    this.#books = new Books(database, this.#accounts, this.#entries, this.#references, this.#sums)
+    this.#sights = new ForkSights(database, this.#entries, this.#branches, this.#authors)
+    this.#views = new Views(database, {
+      accounts: this.#accounts,
+      authors: this.#authors,
+      branches: this.#branches,
+      entries: this.#entries,
+      references: this.#references
+    })
+    this.#quarantine = new Quarantine(database)
+    this.#refusals = new Refusals(database)
+  }
+
+  close(): void {
+    if (this.database.isOpen) this.database.close()
+  }
+
+  // --- transactions ---
+
+  read<A>(body: () => A): A {
+    return this.#guarded(false, () => {
+      if (this.database.isTransaction) return body()
+      this.database.exec("BEGIN")
+      try {
+        return body()
+      } finally {
+        if (this.database.isTransaction) this.database.exec("COMMIT")
+      }
+    })
+  }
+
+  write<A>(body: () => A): A {
+    if (this.#writing) return body()
+    let answer: A
+    try {
+      answer = this.#guarded(false, () => {
+        this.database.exec("BEGIN IMMEDIATE")
+        this.#begin()
+        const answer = body()
+        this.#flush()
+        return answer
+      })
+      this.#guarded(true, () => this.database.exec("COMMIT"))
+    } catch (cause) {
+      this.#rollBack()
+      throw cause
+    }
+    this.#end()
+    return answer
+  }
+
+  #begin(): void {
+    this.#writing = true
+    this.#version = this.#entries.version()
+    this.#authors.begin()
+    this.#sums.begin()
+  }
+
+  #end(): void {
+    this.#writing = false
+    this.#authors.end()
+    this.#sums.end()
+  }
+
+  /** After some failures SQLite has rolled back already. What was remembered of the transaction is wrong either way. */
+  #rollBack(): void {
+    this.#end()
+    this.#entries.forget()
+    this.#accounts.forget()
+    if (this.database.isOpen && this.database.isTransaction) this.database.exec("ROLLBACK")
+  }
+
+  #guarded<A>(committing: boolean, body: () => A): A {
+    try {
+      return body()
+    } catch (cause) {
+      throw storageErrorOf(cause, this.path, committing) ?? cause
+    }
+  }
+
+  /** Before the tables of authors and balances are asked. */
+  #flush(): void {
+    if (!this.#writing) return
+    this.#authors.flush()
+    this.#sums.flush()
+  }
+
+  // --- entries ---
+
+  version(): number {
+    return this.#writing ? this.#version : this.#entries.version()
+  }
+
+  entry(id: EntryId): StoredEntry | undefined {
+    return this.#entries.stored(id)
+  }
+
+  entriesAfter(version: number, max: number): ReadonlyArray<StoredEntry> {
+    return this.#entries.storedAfter(version, max)
+  }
+
+  history(query: HistoryQuery): ReadonlyArray<StoredEntry> {
+    return this.#entries.storedAt(this.#views.history(query, this.#genesis()?.currencies.length ?? currenciesMax))
+  }
+
+  vouched(max: number): ReadonlyArray<StoredEntry> {
+    return this.#entries.vouched(max)
+  }
+
+  prove(id: EntryId, signature: Uint8Array): void {
+    this.#entries.prove(id, signature)
+  }
+
+  add(admitted: PastEntry, sealed: SealedBytes, proof: Proof): number {
+    const { chain, entry, id } = admitted
+    const author = this.#accounts.ensure(entry.author)
+    const before = this.#authors.get(author)
+    const prev = entry.prev === null ? undefined : this.#entries.get(entry.prev)
+    const branch = this.#branches.next(admitted, before, prev)
+    const one: Located = { id, entry, chain, version: ++this.#version, author, branch: branch.number }
+    const after = this.#follow(before, one)
+    const booked = after.lowestFork === undefined
+    this.#entries.insert(one, prev, booked, proof === "signed", sealed)
+    if (branch.isNew) this.#branches.insert(one, prev)
+    else if (!booked) this.#branches.setTip(one.branch, one.version)
+    this.#references.insert(one)
+    this.#books.insert(one, booked)
+    const changes = booked ? this.#takeAlong(one) : this.#forked(before, after)
+    if (changes.length > 0) this.#books.apply(changes)
+    return one.version
+  }
+
+  /** The author's chain goes on, or turns out to be two. */
+  #follow(before: AuthorState | undefined, { author, entry: { seq }, version }: Located): AuthorState {
+    const isLast = before === undefined || seq > before.tipSeq
+    const lowestFork = isLast ? before?.lowestFork : Math.min(seq, before.lowestFork ?? seq)
+    const after: AuthorState = {
+      number: author,
+      tip: isLast ? version : before.tip,
+      tipSeq: isLast ? seq : before.tipSeq,
+      lowestFork,
+      sightTo: lowestFork === before?.lowestFork ? before?.sightTo : undefined
+    }
+    this.#authors.set(after)
+    // Joins need the row; where a chain ends they hear of at the end.
+    if (before === undefined || lowestFork !== before.lowestFork) this.#authors.flush()
+    return after
+  }
+
+  /** What the new entry of an author without forks has of forked authors in its past. */
+  #takeAlong({ entry, version }: Located): ReadonlyArray<BookingChange> {
+    const ids = [...entry.acks, ...entry.deps]
+    if (entry.kind === "reverse") ids.push(entry.reversed)
+    if (entry.prev === null && entry.coop !== null) ids.push(entry.coop)
+    return ids.some((id) => this.#authors.isForked(this.#entries.get(id).author)) ? this.#booking.cover(version) : []
+  }
+
+  /** What a new entry of a forked author changes: nothing, unless it is a fork of its own. */
+  #forked(before: AuthorState | undefined, after: AuthorState): ReadonlyArray<BookingChange> {
+    const { lowestFork, number } = after
+    if (before === undefined || lowestFork === undefined || lowestFork === before.lowestFork) return []
+    this.#sights.forget(number)
+    if (before.lowestFork !== undefined) return this.#booking.forkedLower(after, lowestFork, before.lowestFork)
+    this.#branches.setTip(this.#entries.place(before.tip).branch, before.tip)
+    return this.#booking.coverAnew()
+  }
+
+  // --- the past, for admission and drafts ---
+
+  find(id: EntryId): PastEntry | undefined {
+    return this.#entries.find(id)
+  }
+
+  uses(author: AccountId, use: Use, what: string): ReadonlyArray<PastEntry> {
+    const number = this.#accounts.numberOf(author)
+    return number === undefined ? [] : this.#references.uses(number, use, what)
+  }
+
+  isOnChain(tip: PastEntry, earlier: PastEntry): boolean {
+    const [one, other] = [this.#entries.find(tip.id), this.#entries.find(earlier.id)]
+    return one !== undefined && other !== undefined && this.#branches.isOnChain(placeOf(one), placeOf(other))
+  }
+
+  seesFork(author: AccountId, from: ReadonlyArray<PastEntry>): boolean {
+    const state = this.#authorOf(author)
+    if (state?.lowestFork === undefined) return false
+    return this.#sights.seesFork(
+      state,
+      from.flatMap(({ id }) => this.#entries.find(id) ?? []),
+      this.#writing
+    )
+  }
+
+  tip(author: AccountId): PastEntry | undefined {
+    const state = this.#authorOf(author)
+    return state === undefined ? undefined : this.#entries.byVersion(state.tip)
+  }
+
+  concerning(account: AccountId): ReadonlyArray<PastEntry> {
+    const number = this.#accounts.numberOf(account)
+    return number === undefined ? [] : this.#references.concerning(number)
+  }
+
+  isForked(author: AccountId): boolean {
+    return this.lowestFork(author) !== undefined
+  }
+
+  lowestFork(author: AccountId): number | undefined {
+    return this.#authorOf(author)?.lowestFork
+  }
+
+  at(author: AccountId, seq: number): ReadonlyArray<EntryId> {
+    const number = this.#accounts.numberOf(author)
+    return number === undefined ? [] : this.#entries.at(number, seq)
+  }
+
+  #authorOf(account: AccountId): AuthorState | undefined {
+    const number = this.#accounts.numberOf(account)
+    return number === undefined ? undefined : this.#authors.get(number)
+  }
+
+  #genesis(): GenesisEntry | undefined {
+    const entry = this.#entries.find(this.coop)?.entry
+    return entry?.kind === "genesis" ? entry : undefined
+  }
+
+  // --- the books ---
+
+  balance(account: AccountId, currency: number): Balance {
+    const number = this.#accounts.numberOf(account)
+    const sums = number === undefined ? { posted: 0, held: 0, unacked: 0 } : this.#sums.get(number, currency)
+    return balanceOf(account, currency, sums, this.#views.limitOf(this.#genesis(), account, number, currency))
+  }
+
+  balances(
+    after: { readonly account: AccountId; readonly currency: number } | undefined,
+    max: number
+  ): ReadonlyArray<Balance> {
+    this.#flush()
+    return this.#views.balances(this.#genesis(), after, max)
+  }
+
+  correct(corrections: ReadonlyArray<SumCorrection>): void {
+    for (const { account, currency, held, posted, unacked } of corrections) {
+      this.#sums.change(this.#accounts.ensure(account), currency, posted, held, unacked)
+    }
+  }
+
+  members(): ReadonlyArray<Member> {
+    return this.#views.members(this.#genesis(), this.coop)
+  }
+
+  heads(after: AccountId | undefined, max: number): ReadonlyArray<Head> {
+    this.#flush()
+    return this.#views.heads(after, max)
+  }
+
+  forks(after: AccountId | undefined, max: number): ReadonlyArray<Fork> {
+    return this.#views.forks(after, max)
+  }
+
+  openHolds(account: AccountId, max: number): ReadonlyArray<OpenHold> {
+    const number = this.#accounts.numberOf(account)
+    return number === undefined ? [] : this.#books.openHolds(number, max)
+  }
+
+  creditsToAck(account: AccountId, max: number): ReadonlyArray<EntryId> {
+    const number = this.#accounts.numberOf(account)
+    return number === undefined ? [] : this.#books.creditsToAck(number, max)
+  }
+
+  // --- what did not become an entry ---
+
+  refusal(idempotencyKey: string): { readonly digest: string; readonly reason: string } | undefined {
+    return this.#refusals.get(idempotencyKey)
+  }
+
+  refuse(idempotencyKey: string, digest: string, reason: string): void {
+    this.#refusals.put(idempotencyKey, digest, reason)
+  }
+
+  quarantined(id: EntryId): Quarantined | undefined {
+    return this.#quarantine.get(id)
+  }
+
+  quarantine(after: EntryId | undefined, max: number): ReadonlyArray<Quarantined> {
+    return this.#quarantine.page(after, max)
+  }
+
+  quarantineSize(): { readonly entries: number; readonly bytes: number; readonly pending: number } {
+    return this.#quarantine.size()
+  }
+
+  setAside(entry: Quarantined): void {
+    this.#quarantine.put(entry)
+  }
+
+  takeOut(id: EntryId): void {
+    this.#quarantine.remove(id)
+  }
+
+  waitingFor(id: EntryId): ReadonlyArray<EntryId> {
+    return this.#quarantine.waitingFor(id)
+  }
+
+  biggestOffender(): { readonly author: AccountId; readonly oldest: EntryId } | undefined {
+    return this.#quarantine.biggestOffender()
+  }
+}
+
+const placeOf = ({ author, branch, entry: { seq }, version }: Located) => ({ version, author, seq, branch })
+
+/** Opens the journal of a cooperative, an empty one where there is none; throws a `StorageError`. */
+export const openJournal = (path: string, options: JournalOptions): SqliteJournal => new SqliteJournal(path, options)

@@ -1,0 +1,111 @@
+/**
+ * Opens `ledger.sqlite`: makes it where there is none, and refuses what is not ours or newer than this program. WAL,
+ * so that readers go on beside the writer, and synchronous FULL: what was committed is there after a power cut.
+ */
+import { accessSync, constants, existsSync } from "node:fs"
+import { dirname } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import type { EntryId } from "../../../domain/ledgerEntry.ts"
+import { applicationId, schema, schemaVersion } from "./schema.ts"
+import { StorageError, storageErrorOf } from "./storageError.ts"
+import { integerOf, textOf } from "./values.ts"
+
+export interface JournalOptions {
+  readonly coop: EntryId
+  /** For a reader beside the writer, or without one. */
+  readonly readOnly?: boolean
+}
+
+/** Milliseconds to wait for another connection's lock: longer than any commit, shorter than a person's patience. */
+const lockTimeoutMillis = 5_000
+/** KiB of pages that a connection keeps; the tables' inner pages for some million entries fit. */
+const pageCacheKib = 32_768
+/** Bytes to which the write-ahead log shrinks again after a long reader made it grow. */
+const walBytesMax = 67_108_864
+
+const pragma = (database: DatabaseSync, name: string): number =>
+  integerOf(database.prepare(`PRAGMA ${name}`).get() ?? {}, name)
+
+const isEmpty = (database: DatabaseSync): boolean =>
+  pragma(database, "application_id") === 0 &&
+  pragma(database, "user_version") === 0 &&
+  database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined
+
+const create = (database: DatabaseSync, coop: EntryId): void => {
+  database.exec("BEGIN IMMEDIATE")
+  database.exec(schema)
+  database.prepare("INSERT INTO setting VALUES ('coop', ?)").run(coop)
+  database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`)
+  database.exec("COMMIT")
+}
+
+const check = (database: DatabaseSync, path: string, coop: EntryId): void => {
+  if (pragma(database, "application_id") !== applicationId) {
+    throw new StorageError(path, "corrupt", "the file is a database of something else")
+  }
+  const version = pragma(database, "user_version")
+  if (version !== schemaVersion) {
+    throw new StorageError(path, "unsupported", `the file has version ${version}, this program knows ${schemaVersion}`)
+  }
+  const row = database.prepare("SELECT value FROM setting WHERE name = 'coop'").get()
+  const found = row === undefined ? "none" : textOf(row, "value")
+  if (found !== coop) throw new StorageError(path, "other", `the file is of the cooperative ${found}, not of ${coop}`)
+}
+
+const settle = (database: DatabaseSync, path: string, { coop, readOnly = false }: JournalOptions): void => {
+  database.exec(`PRAGMA cache_size = -${pageCacheKib}; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON`)
+  if (!readOnly) {
+    // Only now, not before the file is known to be ours: the mode is kept in the file.
+    if (isEmpty(database)) {
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+      create(database, coop)
+    }
+  } else if (isEmpty(database)) {
+    throw new StorageError(path, "other", "there is nothing in the file yet")
+  }
+  check(database, path, coop)
+  if (readOnly) return
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+  // Where a plain fsync leaves data in the disk's own cache (macOS).
+  database.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
+  database.exec(`PRAGMA journal_size_limit = ${walBytesMax}`)
+}
+
+const opened = (path: string, options: JournalOptions): DatabaseSync => {
+  const database = new DatabaseSync(path, {
+    readOnly: options.readOnly ?? false,
+    timeout: lockTimeoutMillis,
+    // The journal never inserts a row before what it refers to, and nothing is ever deleted from the graph.
+    enableForeignKeyConstraints: false
+  })
+  try {
+    settle(database, path, options)
+    return database
+  } catch (cause) {
+    database.close()
+    throw cause
+  }
+}
+
+/** SQLite has no word for a directory that cannot be written to, only that the file could not be opened. */
+const refinedOf = (error: StorageError, { readOnly = false }: JournalOptions): StorageError => {
+  if (readOnly || error.reason !== "other" || !existsSync(dirname(error.path))) return error
+  try {
+    accessSync(dirname(error.path), constants.W_OK)
+    if (existsSync(error.path)) accessSync(error.path, constants.W_OK)
+    return error
+  } catch {
+    return new StorageError(error.path, "readOnly", error.detail)
+  }
+}
+
+/** Opens the file, or throws a `StorageError`. */
+export const openDatabase = (path: string, options: JournalOptions): DatabaseSync => {
+  try {
+    return opened(path, options)
+  } catch (cause) {
+    const error = storageErrorOf(cause, path)
+    if (error === undefined) throw cause
+    throw refinedOf(error, options)
+  }
+}
