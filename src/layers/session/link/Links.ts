@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto"
 import type { Did } from "../../../domain/did.ts"
 import { type LinkCandidate, permittedHosts } from "../../../domain/linkCandidate.ts"
 import { type LinkOffer, type LinkOfferKind, linkIdLength } from "../../../domain/linkOffer.ts"
+import { LinkRefusals } from "../../../domain/linkRefusals.ts"
 import * as Metric from "../../../domain/metrics.ts"
 import { isSmaller } from "../../../domain/sessionSettle.ts"
 import { Metrics, reportAndIgnore } from "../../../services/Metrics.ts"
@@ -108,6 +109,7 @@ export const make = Effect.fnUntraced(function* (
   const { begin, close } = links
   /** Where each member was told last that this node may be reached. */
   const told = new WeakMap<Link, string>()
+  const refusals = new LinkRefusals()
   const send = (link: Link, kind: LinkOfferKind) =>
     Effect.suspend(() => {
       const candidates = kind === "refusal" ? [] : whereabouts.candidates()
@@ -237,6 +239,8 @@ export const make = Effect.fnUntraced(function* (
         yield* Effect.logDebug(`${did.text} offers a link, but there is a session that answers`)
         return
       }
+      // Or the member gave it up meanwhile.
+      if (refusals.has(did, from.linkId, now())) return
       const before = links.get(did)
       // The same offer came again meanwhile, say, or somebody here has begun a link.
       if (before !== present && before !== undefined) return yield* onOffer(did, from)
@@ -253,6 +257,9 @@ export const make = Effect.fnUntraced(function* (
   )
 
   const onMessage = Effect.fnUntraced(function* (did: Did, message: LinkOffer) {
+    // What is given up is so, too, where its offer comes later.
+    if (message.kind === "refusal") refusals.add(did, message.linkId, now())
+    else if (refusals.has(did, message.linkId, now())) return
     if (message.kind === "offer") return yield* Effect.ignore(onOffer(did, message))
     const link = links.get(did)
     if (link === undefined || idText(link.id) !== idText(message.linkId)) return

@@ -111,6 +111,26 @@ describe("links at awkward moments", () => {
     })
   )
 
+  linkTest(
+    "are not begun by an offer that comes after its refusal, and anew by the next one",
+    Effect.gen(function* () {
+      const { a, b, world } = yield* pair
+      const take = world.handlers.get(b.did.text) ?? (() => Effect.void)
+      world.handlers.set(b.did.text, (from, offer) =>
+        offer.kind === "offer" ? Effect.delay(take(from, offer), 500) : take(from, offer)
+      )
+      yield* Effect.forkChild(Effect.exit(a.links.connect(b.did)))
+      yield* until(() => world.offers.some(({ kind }) => kind === "offer"))
+      yield* a.links.abandon(b.did)
+      for (let waited = 0; waited < 1000; waited += 10) {
+        yield* Effect.sleep(10)
+        assert.deepStrictEqual(b.links.links(), [])
+      }
+      yield* a.links.connect(b.did)
+      yield* talks(a, b, "hello")
+    })
+  )
+
   for (const left of ["smaller", "larger"] as const) {
     linkTest(
       `are given up soon when the member is gone before there is a session, by the ${left} one`,
