@@ -54,7 +54,8 @@ export class Identity extends Context.Service<
     /**
      * The 32-byte seed, for transports whose own code proves this node in a handshake: libp2p signs under prefixes of
      * its own (`libp2p-tls-handshake:`, `noise-libp2p-static-key:`, `libp2p-pubsub:`), which no frame of ours begins
-     * with. For nothing else.
+     * with; and for the ledger, which signs framed entries where no Effect runs, in a thread of its own. For nothing
+     * else.
      */
     readonly handshakeSeed: Redacted.Redacted<Uint8Array>
   }

@@ -1,0 +1,62 @@
+/**
+ * Verifies, in the background, the signatures of entries that were taken in because a later one of their chain vouches
+ * for them. What has a bad signature stays vouched for until somebody brings a good one.
+ */
+import { Effect, Queue } from "effect"
+import * as Metric from "../../domain/metrics.ts"
+import { Metrics, reportAndIgnore } from "../../services/Metrics.ts"
+import type { CommitUnknown, LedgerEngine } from "./Engine.ts"
+import type { LedgerError } from "../../services/Ledger.ts"
+
+/** Signatures verified in one go: some 30 ms of a thread. */
+const batchMax = 512
+
+export class Prover {
+  readonly #engine: LedgerEngine
+  readonly #queue: Queue.Queue<void>
+  /** Whether entries are left whose signatures are bad. */
+  #stuck = false
+
+  private constructor(engine: LedgerEngine, queue: Queue.Queue<void>) {
+    this.#engine = engine
+    this.#queue = queue
+  }
+
+  static readonly make = (engine: LedgerEngine): Effect.Effect<Prover> =>
+    Effect.map(Queue.sliding<void>(1), (queue) => new Prover(engine, queue))
+
+  /** Entries are there that nobody's own signature has proved, so what comes again is worth a look. */
+  get isStuck(): boolean {
+    return this.#stuck
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    Queue.offerUnsafe(this.#queue, undefined)
+  }
+
+  readonly run: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+    for (;;) {
+      yield* reportAndIgnore("ledger")(this.#proveAll)
+      yield* Queue.take(this.#queue)
+    }
+  })
+
+  readonly #proveAll: Effect.Effect<void, LedgerError | CommitUnknown> = Effect.gen({ self: this }, function* () {
+    const metrics = yield* Metrics
+    for (;;) {
+      const entries = yield* this.#engine.read("vouched", batchMax)
+      if (entries.length === 0) break
+      const sealed = entries.map((one) => one.sealed)
+      const verdicts = yield* this.#engine.verifySignatures(sealed, "each")
+      const proven = entries.filter((_, index) => verdicts[index] === "signed")
+      yield* metrics.inc(Metric.ledgerSignaturesVerified, { result: "good" }, proven.length)
+      yield* metrics.inc(Metric.ledgerSignaturesVerified, { result: "bad" }, entries.length - proven.length)
+      this.#stuck = proven.length < entries.length
+      if (proven.length === 0) return
+      const proofs = proven.map(({ id, sealed: { signature } }) => ({ id, signature }))
+      yield* this.#engine.write("prove", proofs)
+    }
+    this.#stuck = false
+  })
+}

@@ -1,0 +1,102 @@
+/** Entries from outside on their way into the books, and what people do with those that were set aside. */
+import { Clock, Effect, Option } from "effect"
+import type { EntryId } from "../../domain/ledgerEntry.ts"
+import * as Metric from "../../domain/metrics.ts"
+import type { LedgerError, Received, SealedEntries } from "../../services/Ledger.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import type { CommitUnknown, LedgerEngine, ProvenBytes, SignatureVerdict } from "./Engine.ts"
+import { type Serving, storageFailed } from "./Serving.ts"
+
+type Entries = SealedEntries["entries"]
+
+const nothing: Received = {
+  added: 0,
+  known: 0,
+  pending: 0,
+  rejected: 0,
+  parked: 0,
+  malformed: 0,
+  badSignature: 0,
+  missing: []
+}
+
+/** Something that changes the books and can be asked for again if it is not known whether it did. */
+export const change = <A>(
+  serving: Serving,
+  body: (engine: LedgerEngine) => Effect.Effect<A, LedgerError | CommitUnknown>
+): Effect.Effect<A, LedgerError> =>
+  serving.writing(({ engine }) =>
+    Effect.catchTag(body(engine), "CommitUnknown", (unknown) => Effect.fail(storageFailed(engine.coop, unknown)))
+  )
+
+const count = Effect.fnUntraced(function* (received: Received) {
+  const metrics = yield* Metrics
+  for (const reason of ["pending", "rejected", "parked"] as const) {
+    if (received[reason] > 0) yield* metrics.inc(Metric.ledgerEntriesQuarantined, { reason }, received[reason])
+  }
+  const discarded = { known: received.known, malformed: received.malformed, bad_signature: received.badSignature }
+  for (const reason of ["known", "malformed", "bad_signature"] as const) {
+    if (discarded[reason] > 0) yield* metrics.inc(Metric.ledgerEntriesDiscarded, { reason }, discarded[reason])
+  }
+})
+
+const countVerdicts = Effect.fnUntraced(function* (verdicts: ReadonlyArray<SignatureVerdict>) {
+  const metrics = yield* Metrics
+  const good = verdicts.filter((verdict) => verdict === "signed").length
+  const bad = verdicts.filter((verdict) => verdict === "badSignature").length
+  if (good > 0) yield* metrics.inc(Metric.ledgerSignaturesVerified, { result: "good" }, good)
+  if (bad > 0) yield* metrics.inc(Metric.ledgerSignaturesVerified, { result: "bad" }, bad)
+})
+
+/** Entries with what is known of their signatures; without those that are nobody's. */
+const provenOf = (entries: Entries, verdicts: ReadonlyArray<SignatureVerdict>): ReadonlyArray<ProvenBytes> =>
+  entries.flatMap(({ body, signature }, index) => {
+    const proof = verdicts[index]
+    return proof === "signed" || proof === "vouched" ? [{ body, signature, proof }] : []
+  })
+
+const numberOf = (verdicts: ReadonlyArray<SignatureVerdict>, wanted: SignatureVerdict): number =>
+  verdicts.filter((verdict) => verdict === wanted).length
+
+export const receive = (
+  serving: Serving,
+  entries: Entries,
+  verify: "each" | "runs"
+): Effect.Effect<Received, LedgerError> =>
+  serving.writing(
+    Effect.fnUntraced(function* ({ engine, prover, wakes }) {
+      // What came with bad signatures is proved by good ones, so these are looked at.
+      const verdicts = yield* engine.verifySignatures(entries, prover.isStuck ? "each" : verify)
+      yield* countVerdicts(verdicts)
+      const proven = provenOf(entries, verdicts)
+      const at = Math.round(yield* Clock.currentTimeMillis)
+      const judged =
+        proven.length === 0
+          ? nothing
+          : yield* Effect.catchTag(engine.write("receive", proven, at), "CommitUnknown", (unknown) =>
+              Effect.fail(storageFailed(engine.coop, unknown))
+            )
+      if (judged.added > 0) wakes.wake()
+      if (proven.some(({ proof }) => proof === "vouched")) prover.wake()
+      const received = {
+        ...judged,
+        malformed: judged.malformed + numberOf(verdicts, "malformed"),
+        badSignature: numberOf(verdicts, "badSignature")
+      }
+      yield* count(received)
+      return received
+    })
+  )
+
+/** Judges an entry of the quarantine anew. */
+export const release = (serving: Serving, id: EntryId): Effect.Effect<Option.Option<Received>, LedgerError> =>
+  serving.writing(
+    Effect.fnUntraced(function* ({ engine, wakes }) {
+      const at = Math.round(yield* Clock.currentTimeMillis)
+      const received = yield* Effect.catchTag(engine.write("release", id, at), "CommitUnknown", (unknown) =>
+        Effect.fail(storageFailed(engine.coop, unknown))
+      )
+      if (received !== undefined && received.added > 0) wakes.wake()
+      return Option.fromUndefinedOr(received)
+    })
+  )
