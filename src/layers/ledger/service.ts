@@ -7,6 +7,7 @@ import type { Payment } from "../../domain/ledgerIntent.ts"
 import { decodeEntry } from "../../protocol/entry.ts"
 import { Identity } from "../../services/Identity.ts"
 import {
+  type CooperativeInfo,
   Ledger,
   type LedgerError,
   type LedgerMember,
