@@ -34,7 +34,7 @@ export class LedgerBusy extends Schema.TaggedError<LedgerBusy>()("LedgerBusy", {
 export class LedgerStorageFailed extends Schema.TaggedError<LedgerStorageFailed>()("LedgerStorageFailed", {
   /** The file or directory. */
   path: Schema.String,
-  reason: Schema.Literals(["full", "readOnly", "corrupt", "locked", "unsupported", "closed", "other"]),
+  reason: Schema.Literals(["full", "readOnly", "corrupt", "serving", "locked", "unsupported", "closed", "other"]),
   detail: Schema.String
 }) {}
 /** The books changed while they were worked out anew. */
@@ -66,6 +66,9 @@ const storageRemedies: Record<LedgerStorageFailed["reason"], string> = {
   full: "make room on the disk",
   readOnly: "make the directory writable for this user",
   corrupt: "move the file away and start again: entries come back from the other members, or restore a backup",
+  serving:
+    "write the id of the cooperative into it again, which is the name of the directory beside it, or move the file " +
+    "away to begin without a cooperative",
   locked: "stop the other process that has it open",
   unsupported: "a newer version of icn-node wrote it; use that one",
   closed: "the node is stopping",

@@ -15,8 +15,8 @@ export interface ThreadOptions {
   readonly name: string
   /** The module that runs in it. */
   readonly module: URL
-  /** Its `workerData`. */
-  readonly data: unknown
+  /** Its `workerData`; `again` after it has ended by itself. */
+  readonly data: (again: boolean) => unknown
   readonly limits: CallersLimits
   /** Heap of the thread in MiB; one that needs more ends. */
   readonly heapMiBMax: number
@@ -74,7 +74,7 @@ const closeMillisMax = 10_000
 
 /** A module beside the one that asks, as source (tests, `node src/main.ts`) or compiled. */
 export const moduleBeside = (asking: string, name: string): URL =>
-  new URL(`./${name}${asking.endsWith(".ts") ? ".ts" : ".js"}`, asking)
+  new URL(`${name}${asking.endsWith(".ts") ? ".ts" : ".js"}`, asking)
 
 /** One thread from its start to its end. */
 interface Life {
@@ -89,6 +89,7 @@ class Post {
   readonly #later: (body: () => void) => void
   #life: Life | undefined
   #flushing = false
+  #started = false
 
   constructor(options: ThreadOptions, later: (body: () => void) => void) {
     this.callers = new Callers(options.limits)
@@ -140,7 +141,7 @@ class Post {
     const { data, heapMiBMax, module, name } = this.#options
     const worker = new Worker(module, {
       name: `ledger ${name}`,
-      workerData: data,
+      workerData: data(this.#started),
       // The flags of this process are for its own code, such as a profiler's or a test runner's.
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: heapMiBMax }
@@ -151,6 +152,7 @@ class Post {
       if (message._tag === "NotStarted") thrown = message.thrown
       else if (message._tag === "Ready") {
         this.#life = life
+        this.#started = true
         resume(Effect.succeed(life))
         this.flush()
       } else this.#take(message)

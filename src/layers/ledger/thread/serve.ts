@@ -3,7 +3,7 @@
  * so a batch is done before the next one is looked at. What is thrown outside of a call ends the thread, and the main
  * thread starts another one (Thread.ts). What the thread needs to know is in its `workerData`.
  */
-import { parentPort, type Transferable } from "node:worker_threads"
+import { parentPort } from "node:worker_threads"
 import { type Answer, type CallMessage, type FromThread, thrownOf, type ToThread } from "./messages.ts"
 
 export interface Served {
@@ -11,8 +11,6 @@ export interface Served {
   readonly run: (calls: ReadonlyArray<CallMessage>) => ReadonlyArray<Answer>
   /** Said with the answers of each batch. */
   readonly note?: () => unknown
-  /** Memory that goes to the main thread with the answers instead of being copied. */
-  readonly transfer?: (answers: ReadonlyArray<Answer>) => ReadonlyArray<Transferable>
   readonly close: () => void
 }
 
@@ -47,8 +45,8 @@ export const oneByOne =
 export const serve = (start: (tell: (value: unknown) => void) => Served): void => {
   const port = parentPort
   if (port === null) throw new Error("not a thread")
-  const say = (message: FromThread, transfer: ReadonlyArray<Transferable> = []) => {
-    port.postMessage(message, [...transfer])
+  const say = (message: FromThread) => {
+    port.postMessage(message, [])
   }
   let served: Served
   try {
@@ -65,7 +63,7 @@ export const serve = (start: (tell: (value: unknown) => void) => Served): void =
       return
     }
     const answers = served.run(message.calls)
-    say({ _tag: "Answers", batch: message.batch, answers, note: served.note?.() }, served.transfer?.(answers))
+    say({ _tag: "Answers", batch: message.batch, answers, note: served.note?.() })
   })
   say({ _tag: "Ready" })
 }

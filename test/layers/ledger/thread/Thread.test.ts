@@ -22,7 +22,7 @@ const limits: CallersLimits = {
 const options = (data: ThreadData = {}): Thread.ThreadOptions => ({
   name: "test",
   module: new URL("../../../fixtures/ledgerThread.ts", import.meta.url),
-  data,
+  data: () => data,
   limits,
   heapMiBMax: 64,
   restart: { initialDelayMillis: 1, maxDelayMillis: 4, limit: 100, windowMillis: 1000 }

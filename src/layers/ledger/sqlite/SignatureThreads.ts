@@ -1,0 +1,83 @@
+/**
+ * Signatures are verified in threads of their own, in pieces, so that neither the main thread nor the one that writes
+ * waits for them. Verifying changes nothing, so what a thread loses is done again, if need be on the spot.
+ */
+import { Effect, Semaphore } from "effect"
+import { availableParallelism } from "node:os"
+import type { LedgerEngine, SignatureVerdict } from "../Engine.ts"
+import type { SealedBytes } from "../Journal.ts"
+import { SignatureVerifier } from "../signatures.ts"
+import * as Thread from "../thread/Thread.ts"
+import { together } from "../thread/together.ts"
+
+/** More would compete with the thread that writes for what it is to write. */
+const threadsMax = 2
+/** Entries of one piece: some 50 ms of a thread, and less than 1 ms of the main thread. */
+const pieceEntries = 512
+/** Pieces at a thread or on their way; who brings more waits. */
+const piecesMax = 4
+/** Entries verified at once on the main thread, where no thread does it: about 2 ms. */
+const spotEntries = 16
+/** Lives of a thread that a piece may be lost with. */
+const triesMax = 3
+
+const options: Thread.ThreadOptions = {
+  name: "signature",
+  module: Thread.moduleBeside(import.meta.url, "../thread/signatureThread"),
+  data: () => undefined,
+  limits: {
+    callsMax: piecesMax * threadsMax,
+    batchCallsMax: 1,
+    batchBytesMax: Infinity,
+    batchesMax: piecesMax,
+    earlyCallsMin: 0,
+    earlyBytesMin: 0
+  },
+  // Keys and one piece at a time.
+  heapMiBMax: 128
+}
+
+const pieces = <A>(items: ReadonlyArray<A>, length: number): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.ceil(items.length / length) }, (_, index) =>
+    items.slice(index * length, (index + 1) * length)
+  )
+
+const onTheSpot = Effect.fnUntraced(function* (entries: ReadonlyArray<SealedBytes>) {
+  const verifier = new SignatureVerifier()
+  const verdicts: Array<SignatureVerdict> = []
+  for (const piece of pieces(entries, spotEntries)) {
+    verdicts.push(...verifier.verify(piece, "each"))
+    yield* Effect.yieldNow
+  }
+  return verdicts
+})
+
+/** Starts the threads. A run that is longer than a piece has a verified end in each. */
+export const make = Effect.gen(function* () {
+  const threads = yield* Effect.all(
+    Array.from({ length: Math.min(threadsMax, Math.max(1, availableParallelism() - 1)) }, () => Thread.make(options)),
+    { concurrency: "unbounded" }
+  )
+  const permits = yield* Semaphore.make(piecesMax * threads.length)
+  let turn = 0
+  const verifyPiece = (entries: ReadonlyArray<SealedBytes>, verify: "each" | "runs") =>
+    Effect.suspend(() => {
+      turn = (turn + 1) % threads.length
+      const { entries: packed, memory } = together(entries)
+      const call = threads[turn]?.call("verify", [packed, verify], { transfer: [memory] }) ?? Effect.die("no thread")
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers with what the method returns
+      return call as Effect.Effect<ReadonlyArray<SignatureVerdict>, Thread.CallFailure>
+    }).pipe(
+      Effect.retry({ times: triesMax - 1, while: ({ _tag }) => _tag === "Lost" }),
+      Effect.catch(() => onTheSpot(entries)),
+      permits.withPermit
+    )
+  const verifySignatures: LedgerEngine["verifySignatures"] = (entries, verify) =>
+    Effect.map(
+      Effect.forEach(pieces(entries, pieceEntries), (piece) => verifyPiece(piece, verify), {
+        concurrency: "unbounded"
+      }),
+      (verdicts) => verdicts.flat()
+    )
+  return verifySignatures
+})

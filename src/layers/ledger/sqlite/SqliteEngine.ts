@@ -1,0 +1,169 @@
+/**
+ * `LedgerEngine` over a file, with everything that takes time in threads (thread/): one that writes, one for short
+ * questions, one for long answers, and one or two for signatures. The main thread only passes things on.
+ */
+import { Effect, PubSub, Redacted, type Scope, Stream } from "effect"
+import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
+import type { Identity } from "../../../services/Identity.ts"
+import type { LedgerError } from "../../../services/Ledger.ts"
+import type { Call, CommitUnknown, LedgerEngine, ReaderCalls } from "../Engine.ts"
+import type { SealedBytes } from "../Journal.ts"
+import type { CallersLimits } from "../thread/Callers.ts"
+import type { ReaderData } from "../thread/readerThread.ts"
+import * as Thread from "../thread/Thread.ts"
+import { together } from "../thread/together.ts"
+import type { WriterCalls, WriterData } from "../thread/writerThread.ts"
+import { type AuditedBooks, recomputeBooks } from "./AuditorRecompute.ts"
+import * as Audits from "./Audits.ts"
+import * as SignatureThreads from "./SignatureThreads.ts"
+import { readFailure, startFailure, storageFailed, writeFailure } from "./threadFailure.ts"
+
+/** Calls that wait for a thread; at 2,000 entries a second that is five seconds. */
+const callsMax = 10_000
+
+const writerLimits: CallersLimits = {
+  callsMax,
+  // A commit of so many takes some 30 ms, which is how long somebody waits who has just missed one.
+  batchCallsMax: 256,
+  batchBytesMax: 1024 * 1024,
+  batchesMax: 2,
+  earlyCallsMin: 128,
+  earlyBytesMin: 64 * 1024
+}
+
+/** Questions go one by one, so that each is answered as soon as it can be. */
+const readerLimits: CallersLimits = {
+  callsMax,
+  batchCallsMax: 1,
+  batchBytesMax: Infinity,
+  batchesMax: callsMax,
+  earlyCallsMin: 0,
+  earlyBytesMin: 0
+}
+
+/** MiB. The threads keep next to nothing; one call handles some MiB at most. */
+const heapMiBMax = 512
+
+/** Questions whose answers grow with the ledger; they must not hold up the others. */
+const longQuestions: ReadonlySet<keyof ReaderCalls> = new Set([
+  "entriesAfter",
+  "balances",
+  "chains",
+  "missing",
+  "sealed",
+  "vouched",
+  "quarantine",
+  "members",
+  "forks",
+  "status"
+])
+
+/** Bytes of a request to write, roughly. */
+const requestBytes = 512
+
+const isSealed = (value: unknown): value is SealedBytes =>
+  typeof value === "object" && value !== null && "body" in value && "signature" in value
+
+const sealedIn = (args: ReadonlyArray<unknown>): ReadonlyArray<SealedBytes> | undefined => {
+  const [first] = args
+  return Array.isArray(first) && first.every(isSealed) ? first : undefined
+}
+
+/** A call with entries takes their bytes along in one piece of memory. */
+const send = (thread: Thread.Thread, name: string, args: ReadonlyArray<unknown>) => {
+  const sealed = name === "receive" ? sealedIn(args) : undefined
+  if (sealed === undefined) return thread.call(name, args, { bytes: requestBytes })
+  const { entries, memory } = together(sealed)
+  return thread.call(name, [entries, ...args.slice(1)], { bytes: memory.byteLength, transfer: [memory] })
+}
+
+/** The types of calls whose answers come as plain data. */
+const typed = <Calls, E>(
+  call: (name: keyof Calls & string, args: ReadonlyArray<unknown>) => Effect.Effect<unknown, E>
+): Call<Calls, E> =>
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers with what the method returns
+  ((name: keyof Calls & string, ...args: ReadonlyArray<unknown>) => call(name, args)) as Call<Calls, E>
+
+export interface SqliteEngineOptions {
+  /** Of `ledger.sqlite`, in a directory that is there. */
+  readonly path: string
+  readonly coop: EntryId
+  readonly account: AccountId
+  readonly identity: Identity["Service"]
+  /** Calls that wait for the thread that writes, in place of 10,000. */
+  readonly callsMax?: number
+}
+
+const makeWriter = (options: SqliteEngineOptions, onVersion: (version: number) => void) => {
+  const { account, coop, identity, path } = options
+  let version = 0
+  return Thread.make({
+    name: "writer",
+    module: Thread.moduleBeside(import.meta.url, "../thread/writerThread"),
+    data: (again): WriterData => ({ path, coop, account, seed: Redacted.value(identity.handshakeSeed), again }),
+    limits: { ...writerLimits, callsMax: options.callsMax ?? callsMax },
+    heapMiBMax,
+    onNote: (note) => {
+      if (typeof note !== "number" || note <= version) return
+      version = note
+      onVersion(note)
+    }
+  }).pipe(Effect.mapError((thrown) => startFailure(path, thrown)))
+}
+
+const makeReader = (name: string, { coop, path }: SqliteEngineOptions) => {
+  const data: ReaderData = { path, coop }
+  return Thread.make({
+    name,
+    module: Thread.moduleBeside(import.meta.url, "../thread/readerThread"),
+    data: () => data,
+    limits: readerLimits,
+    heapMiBMax
+  }).pipe(Effect.mapError((thrown) => startFailure(path, thrown)))
+}
+
+/** A question that a thread has lost is asked again of the next one. */
+const readTriesMax = 3
+
+export const make: (options: SqliteEngineOptions) => Effect.Effect<LedgerEngine, LedgerError, Scope.Scope> =
+  Effect.fnUntraced(function* (options: SqliteEngineOptions) {
+    const { coop, path } = options
+    const runFork = Effect.runForkWith(yield* Effect.context())
+    const versions = yield* Effect.acquireRelease(PubSub.sliding<number>(1), PubSub.shutdown)
+    // The writer first: it makes the file, and as the last to close it, it leaves no log behind.
+    const writer = yield* makeWriter(options, (version) => {
+      runFork(PubSub.publish(versions, version))
+    })
+    const [reader, courier, verifySignatures] = yield* Effect.all(
+      [
+        makeReader("reader", options),
+        makeReader("courier", options),
+        Effect.mapError(SignatureThreads.make, (thrown) => startFailure(path, thrown))
+      ],
+      { concurrency: "unbounded" }
+    )
+    const write = typed<WriterCalls, LedgerError | CommitUnknown>((name, args) =>
+      Effect.catch(send(writer, name, args), (failure) => writeFailure(path, failure))
+    )
+    const read = typed<ReaderCalls, LedgerError>((name, args) =>
+      (longQuestions.has(name) ? courier : reader).call(name, args).pipe(
+        Effect.retry({ times: readTriesMax - 1, while: ({ _tag }) => _tag === "Lost" }),
+        Effect.catch((failure) => readFailure(path, failure))
+      )
+    )
+    const audits = yield* Audits.make(options)
+    const repair: AuditedBooks["repair"] = (found, onlyAt) =>
+      Effect.catchTag(write("repair", found, onlyAt), "CommitUnknown", ({ detail }) =>
+        Effect.fail(storageFailed(path, "other", detail))
+      )
+    return {
+      coop,
+      write,
+      read,
+      verifySignatures,
+      compareBooks: Effect.map(audits.audit, ({ report }) => report),
+      recomputeBooks: (mode) => recomputeBooks({ audit: audits.audit, repair }, mode),
+      progress: audits.progress,
+      versions: Stream.fromPubSub(versions)
+    } satisfies LedgerEngine
+  })

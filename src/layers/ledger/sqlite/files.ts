@@ -1,0 +1,141 @@
+/**
+ * The files of the ledger in a data directory: `ledger/serving.json` names the cooperative that is served, and each
+ * cooperative has a directory of its own with `ledger.sqlite` in it. They are this user's alone.
+ */
+import { Effect } from "effect"
+import * as Fs from "node:fs/promises"
+import { dirname, join } from "node:path"
+import type { EntryId } from "../../../domain/ledgerEntry.ts"
+import { systemErrorCode, systemErrorText } from "../../../domain/systemError.ts"
+import { LedgerError, LedgerStorageFailed } from "../../../services/Ledger.ts"
+
+export const directoryOf = (dataDirectory: string): string => join(dataDirectory, "ledger")
+export const servingFile = (dataDirectory: string): string => join(directoryOf(dataDirectory), "serving.json")
+
+/** The books of a cooperative. */
+export const booksFile = (dataDirectory: string, coop: EntryId): string => {
+  // It becomes the name of a directory that is made and removed.
+  if (!isCoop(coop)) throw new RangeError(`not the id of a cooperative: ${coop}`)
+  return join(directoryOf(dataDirectory), coop, "ledger.sqlite")
+}
+
+/** Far more than it has. */
+const servingBytesMax = 1024
+
+const isCoop = (text: unknown): text is EntryId => typeof text === "string" && /^[0-9a-f]{64}$/.test(text)
+
+/** What the file system did not do, as what a person can do about it. */
+export const failureOf = (path: string, error: unknown): LedgerError => {
+  const code = systemErrorCode(error)
+  const reason =
+    code === "ENOSPC" || code === "EDQUOT"
+      ? "full"
+      : code === "EACCES" || code === "EPERM" || code === "EROFS"
+        ? "readOnly"
+        : "other"
+  return new LedgerError({ reason: new LedgerStorageFailed({ path, reason, detail: systemErrorText(error) }) })
+}
+
+const attempt = <A>(path: string, body: () => Promise<A>): Effect.Effect<A, LedgerError> =>
+  Effect.tryPromise({ try: body, catch: (error) => failureOf(path, error) })
+
+const coopIn = (text: string): EntryId | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    const coop: unknown = typeof value === "object" && value !== null && "coop" in value ? value.coop : undefined
+    return isCoop(coop) ? coop : undefined
+  } catch {
+    // Text that is no JSON names no cooperative; whoever asks tells so.
+    return undefined
+  }
+}
+
+const readText = async (path: string): Promise<string | undefined> => {
+  try {
+    const { size } = await Fs.stat(path)
+    return size > servingBytesMax ? "" : await Fs.readFile(path, "utf8")
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined
+    throw error
+  }
+}
+
+/** The cooperative that is served, if any is; a file that does not say is not guessed at. */
+export const readServing = Effect.fnUntraced(function* (dataDirectory: string) {
+  const path = servingFile(dataDirectory)
+  const text = yield* attempt(path, () => readText(path))
+  if (text === undefined) return undefined
+  const coop = coopIn(text)
+  if (coop !== undefined) return coop
+  return yield* new LedgerError({
+    reason: new LedgerStorageFailed({
+      path,
+      reason: "serving",
+      detail: 'it does not name a cooperative, as {"coop": "64 hex digits"}'
+    })
+  })
+})
+
+const syncDirectory = async (path: string): Promise<void> => {
+  const directory = await Fs.open(path, "r")
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+/** Makes a directory in one that is there. (Node's `recursive` does not return where a file system denies oddly.) */
+const makeDirectory = async (path: string): Promise<void> => {
+  try {
+    await Fs.mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") throw error
+  }
+}
+
+const writeText = async (path: string, text: string): Promise<void> => {
+  await makeDirectory(dirname(path))
+  // A name of its own that is always the same, so that crashes leave one file at most.
+  const temporary = `${path}.tmp`
+  await Fs.rm(temporary, { force: true })
+  try {
+    const handle = await Fs.open(temporary, "wx", 0o600)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await Fs.rename(temporary, path)
+  } catch (error) {
+    await Fs.rm(temporary, { force: true })
+    throw error
+  }
+  await syncDirectory(dirname(path))
+}
+
+/** Puts another cooperative in the place of the one that is served, in one step. */
+export const writeServing = (dataDirectory: string, coop: EntryId): Effect.Effect<void, LedgerError> => {
+  const path = servingFile(dataDirectory)
+  return attempt(path, () => writeText(path, `${JSON.stringify({ coop })}\n`))
+}
+
+/** Makes the directory of a cooperative's books; says where the books are. */
+export const makePlace = (dataDirectory: string, coop: EntryId): Effect.Effect<string, LedgerError> => {
+  const path = booksFile(dataDirectory, coop)
+  return attempt(path, async () => {
+    await makeDirectory(directoryOf(dataDirectory))
+    await makeDirectory(dirname(path))
+    // Else the new directory could be gone after a power cut, with what was committed in it.
+    await syncDirectory(directoryOf(dataDirectory))
+    await syncDirectory(dataDirectory)
+    return path
+  })
+}
+
+/** Removes the books of a cooperative. */
+export const removePlace = (dataDirectory: string, coop: EntryId): Effect.Effect<void, LedgerError> => {
+  const path = booksFile(dataDirectory, coop)
+  return attempt(path, () => Fs.rm(dirname(path), { recursive: true, force: true }))
+}

@@ -1,0 +1,34 @@
+/** The thread that reads: `Reader` over a connection of its own, which neither waits for the writer nor holds it up. */
+import { workerData } from "node:worker_threads"
+import type { EntryId } from "../../../domain/ledgerEntry.ts"
+import type { ReaderCalls } from "../Engine.ts"
+import { Reader } from "../Reader.ts"
+import { openJournal } from "../sqlite/SqliteJournal.ts"
+import { caller, oneByOne, serve } from "./serve.ts"
+import { together } from "./together.ts"
+
+export interface ReaderData {
+  readonly path: string
+  readonly coop: EntryId
+}
+
+const { coop, path }: ReaderData = workerData
+
+serve(() => {
+  const journal = openJournal(path, { coop, readOnly: true })
+  const reader = new Reader(journal)
+  const calls: ReaderCalls = {
+    ...reader,
+    missing: (have, from) => {
+      const page = reader.missing(have, from)
+      return { ...page, entries: together(page.entries).entries }
+    },
+    sealed: (ids) => together(reader.sealed(ids)).entries
+  }
+  const call = caller(calls)
+  return {
+    // Within `read`, failures of the file are told as such.
+    run: oneByOne((message) => journal.read(() => call(message))),
+    close: () => journal.close()
+  }
+})

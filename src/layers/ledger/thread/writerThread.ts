@@ -1,0 +1,59 @@
+/**
+ * The thread that writes: `Bookkeeper` over the file, one commit for all who ask at the same time. It has the key, so
+ * that drafting, signing and writing an entry is one step.
+ */
+import { workerData } from "node:worker_threads"
+import { frame, SigningKey } from "../../../domain/ed25519.ts"
+import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
+import { Bookkeeper } from "../Bookkeeper.ts"
+import type { BookkeeperCalls } from "../Engine.ts"
+import { type BooksRepair, repairBooks, type RepairOutcome } from "../sqlite/AuditorRepair.ts"
+import { openJournal, type SqliteJournal } from "../sqlite/SqliteJournal.ts"
+import { groupCommit } from "./groupCommit.ts"
+import { caller, serve } from "./serve.ts"
+
+export interface WriterData {
+  readonly path: string
+  readonly coop: EntryId
+  readonly account: AccountId
+  /** The seed of the account's key. The thread's copy is wiped. */
+  readonly seed: Uint8Array
+  /** A thread before this one may have ended while it committed. */
+  readonly again: boolean
+}
+
+export interface WriterCalls extends BookkeeperCalls {
+  /** Puts right what an audit found wrong; only at this version of the journal, if one is given. */
+  readonly repair: (repair: BooksRepair, onlyAt: number | undefined) => RepairOutcome
+}
+
+/**
+ * Writes over what a failed commit may have left behind the end of the log: it is not in the books, and would be after
+ * a crash.
+ */
+const settle = (journal: SqliteJournal): void => {
+  journal.write(() =>
+    journal.database.exec(
+      "INSERT INTO setting VALUES ('writerRestarts', '1') ON CONFLICT DO UPDATE SET value = value + 1"
+    )
+  )
+}
+
+const { account, again, coop, path, seed }: WriterData = workerData
+
+serve(() => {
+  const key = SigningKey.fromSeed(seed)
+  seed.fill(0)
+  const journal = openJournal(path, { coop })
+  if (again) settle(journal)
+  const bookkeeper = new Bookkeeper(journal, { account, sign: (tag, message) => key.sign(frame(tag, message)) })
+  const calls: WriterCalls = {
+    ...bookkeeper,
+    repair: (repair, onlyAt) => repairBooks(journal.database, repair, onlyAt)
+  }
+  return {
+    run: groupCommit(journal, caller(calls)),
+    note: () => journal.version(),
+    close: () => journal.close()
+  }
+})
