@@ -20,6 +20,7 @@ import {
   gossipSubscriptions,
   gossipTopicsSubscribed
 } from "./gossipMetrics.ts"
+import { coopMetrics } from "./coopMetrics.ts"
 import { ledgerMetrics } from "./ledgerMetrics.ts"
 import { linkMetrics } from "./linkMetrics.ts"
 import { networkMetrics } from "./networkMetrics.ts"
@@ -249,6 +250,10 @@ export * from "./linkMetrics.ts"
 
 export * from "./ledgerMetrics.ts"
 
+// --- the cooperative ---
+
+export * from "./coopMetrics.ts"
+
 // --- local network ---
 
 export const mdnsPacketsDropped = counter({
@@ -358,6 +363,7 @@ export const catalogue: ReadonlyArray<AnyMetric> = [
   ...networkMetrics,
   ...linkMetrics,
   ...ledgerMetrics,
+  ...coopMetrics,
   mdnsPacketsDropped,
   systemUptime,
   systemActorsActive,

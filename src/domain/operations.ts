@@ -5,6 +5,7 @@
 export const operations = [
   "actor_crash",
   "config",
+  "cooperative",
   "identity",
   "ledger",
   "ledger_audit",

@@ -58,8 +58,10 @@ export class CooperativeLimitReached extends Schema.TaggedError<CooperativeLimit
   what: Schema.Literals(["invites", "excluded"]),
   max: Schema.Int
 }) {}
-/** A name, a currency or a limit that no cooperative can have. */
-export class FoundingInvalid extends Schema.TaggedError<FoundingInvalid>()("FoundingInvalid", {
+/** The invitation is this node's own. */
+export class OwnInvite extends Schema.TaggedError<OwnInvite>()("OwnInvite", {}) {}
+/** A name, a currency or a limit that no cooperative can have, or an invitation for too long or too many. */
+export class RequestInvalid extends Schema.TaggedError<RequestInvalid>()("RequestInvalid", {
   detail: Schema.String
 }) {}
 /** The file with keys and invitations can't be used; it is never changed by a failed attempt. */
@@ -79,7 +81,8 @@ export const CooperativeErrorReason = Schema.Union([
   StewardStays,
   NotAMember,
   CooperativeLimitReached,
-  FoundingInvalid,
+  OwnInvite,
+  RequestInvalid,
   CooperativeFileFailed
 ])
 export type CooperativeErrorReason = typeof CooperativeErrorReason.Type
@@ -146,7 +149,9 @@ const describe = (reason: CooperativeErrorReason): string => {
       return reason.what === "invites"
         ? `${reason.max} invitations are open, and that is the limit; they close by themselves when they expire`
         : `${reason.max} members are excluded, and that is the limit`
-    case "FoundingInvalid":
+    case "OwnInvite":
+      return "the invitation was made by this node; it is for others"
+    case "RequestInvalid":
       return reason.detail
     case "CooperativeFileFailed":
       return `${reason.path}: ${reason.detail}; ${fileRemedies[reason.reason]}`
