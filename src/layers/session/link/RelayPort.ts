@@ -1,19 +1,31 @@
 /**
  * The node's TURN allocation as its links use it: whatever allocation there is at the moment, the permissions that all
- * links together need, and a limit on what is sent, in total and per member. Plain functions per packet.
+ * links together need, and a limit on what is sent, per member and in total, of which each that sends has its part.
+ * Plain functions per packet.
  */
-import { Clock, Effect, FiberSet, type Scope, Stream, SubscriptionRef } from "effect"
+import { Clock, Effect, FiberSet, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { FairRate } from "../../../domain/fairRate.ts"
 import * as TokenBucket from "../../../domain/tokenBucket.ts"
 import { family, type TransportAddress } from "../../../domain/transportAddress.ts"
-import type { TurnAllocation, TurnAllocationState } from "../../../services/TurnClient.ts"
+import type { TurnAllocation, TurnAllocationState, TurnError } from "../../../services/TurnClient.ts"
 import type { RelayLimits, RelayRef } from "../Settings.ts"
 import { steadyMillisOf } from "../steadyTime.ts"
 
 /** Without its channel in this time a way is used as it is: longer packets, which still get through. */
 const bindMillisMax = 500
 
+/** A permission that the server did not answer for is asked for again after so long, doubling, while it is wanted. */
+const permitAgain = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+/** Not where the server has said what it thinks of that host. */
+const mayPermitLater = ({ reason }: TurnError): boolean => reason._tag !== "TurnPeerRefused"
+
 /** A burst of so many seconds passes, which is about what is on its way at once on a slow path. */
 const burstSeconds = 0.5
+
+const rateOf = (bytesPerSecond: number): TokenBucket.TokenRate => ({
+  ratePerSecond: bytesPerSecond,
+  burst: bytesPerSecond * burstSeconds
+})
 
 /** The limit of one member, and what it has used. */
 export class RelayMeter {
@@ -25,7 +37,7 @@ export class RelayMeter {
   limitedPackets = 0
 
   constructor(bytesPerSecond: number) {
-    this.#rate = { ratePerSecond: bytesPerSecond, burst: bytesPerSecond * burstSeconds }
+    this.#rate = rateOf(bytesPerSecond)
   }
 
   /** Whether so many bytes may be sent now. */
@@ -76,7 +88,9 @@ export const make = Effect.fnUntraced(function* (
   const run = yield* FiberSet.makeRuntime<never, void, never>()
   /** Hosts with how many links hold each. */
   const held = new Map<string, number>()
-  const total = new RelayMeter(limits.totalBytesPerSecond)
+  /** The latest question for each host's permission. */
+  const asked = new Map<string, object>()
+  const total = new FairRate<RelayMeter>(rateOf(limits.totalBytesPerSecond))
   let allocation: TurnAllocation | undefined
   let receive: RelayReceive | undefined
   let changed: (() => void) | undefined
@@ -86,12 +100,22 @@ export const make = Effect.fnUntraced(function* (
   /** A refusal is told by the client's events and counted there; the link goes another way then. */
   const ask = (of: TurnAllocation, host: string): void => {
     const granted = of.state()
-    if (granted !== undefined && reaches(granted, host)) run(Effect.asVoid(Effect.ignore(of.permit(host))))
+    if (granted === undefined || !reaches(granted, host)) return
+    const question = {}
+    asked.set(host, question)
+    const isWanted = () => asked.get(host) === question
+    run(
+      Effect.suspend(() => (isWanted() ? Effect.asVoid(of.permit(host)) : Effect.void)).pipe(
+        Effect.retry({ schedule: permitAgain, while: (error) => isWanted() && mayPermitLater(error) }),
+        Effect.ignore
+      )
+    )
   }
 
   const use = (next: TurnAllocation | undefined) =>
     Effect.gen(function* () {
       allocation = next
+      asked.clear()
       if (next === undefined) return changed?.()
       next.onReceive((payload, from) => receive?.(payload, from))
       for (const host of held.keys()) ask(next, host)
@@ -117,7 +141,7 @@ export const make = Effect.fnUntraced(function* (
     send: (payload, to, meter) => {
       if (allocation === undefined) return false
       const now = steadyMillisOf(clock)
-      if (!meter.take(payload.length, now) || !total.take(payload.length, now)) {
+      if (!meter.take(payload.length, now) || !total.take(meter, now, payload.length)) {
         meter.limitedPackets++
         return false
       }
@@ -149,6 +173,7 @@ export const make = Effect.fnUntraced(function* (
             continue
           }
           held.delete(host)
+          asked.delete(host)
           if (allocation !== undefined) run(allocation.revoke(host))
         }
         mine.clear()
