@@ -63,7 +63,8 @@ const story = async ({ hosts, pub }: Nat.NatNetwork, directory: string): Promise
   await Effect.runPromise(hosts[0]?.cut(outside) ?? Effect.void)
   await tell("the same session goes on", await until("the relay to take over", isOver("relayed")))
   say(`  $ icn-node ping ${finn.did.slice(0, 20)}… --count 3     (Eve)`)
-  await icnNode("ping", finn.did, "--count", "3", "--data-dir", eve.dataDir)
+  const answers = (await icnNode("ping", finn.did, "--count", "3", "--data-dir", eve.dataDir)).trim()
+  for (const answer of answers.split("\n")) say(`  ${answer.trim()}`)
 
   say("  the path is there again")
   await Effect.runPromise(hosts[0]?.restore ?? Effect.void)
