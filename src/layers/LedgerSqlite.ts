@@ -46,6 +46,6 @@ export const layerWith = (options: LedgerSqliteOptions): Layer.Layer<Ledger, Led
 
 export const layer: Layer.Layer<Ledger, LedgerError, DataDirectory | Identity> = layerWith({})
 
-/** The books in a data directory for who only looks, with or without a running node; `undefined` where there are none. */
+/** The books of a data directory for who only looks, beside a running node or not; `undefined` without any. */
 export const readOffline = Offline.open
 export type { OfflineBooks } from "./ledger/sqlite/offline.ts"

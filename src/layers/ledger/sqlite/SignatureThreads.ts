@@ -70,7 +70,7 @@ export const make = Effect.gen(function* () {
     }).pipe(
       Effect.retry({ times: triesMax - 1, while: ({ _tag }) => _tag === "Lost" }),
       Effect.catch(() => onTheSpot(entries)),
-      permits.withPermit
+      (piece) => permits.withPermit(piece)
     )
   const verifySignatures: LedgerEngine["verifySignatures"] = (entries, verify) =>
     Effect.map(

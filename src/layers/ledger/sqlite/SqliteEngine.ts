@@ -143,7 +143,7 @@ export const make: (options: SqliteEngineOptions) => Effect.Effect<LedgerEngine,
       { concurrency: "unbounded" }
     )
     const write = typed<WriterCalls, LedgerError | CommitUnknown>((name, args) =>
-      Effect.catch(send(writer, name, args), (failure) => writeFailure(path, failure))
+      send(writer, name, args).pipe(Effect.catch((failure) => writeFailure(path, failure)))
     )
     const read = typed<ReaderCalls, LedgerError>((name, args) =>
       (longQuestions.has(name) ? courier : reader).call(name, args).pipe(

@@ -15,7 +15,7 @@ export const servingFile = (dataDirectory: string): string => join(directoryOf(d
 /** The books of a cooperative. */
 export const booksFile = (dataDirectory: string, coop: EntryId): string => {
   // It becomes the name of a directory that is made and removed.
-  if (!isCoop(coop)) throw new RangeError(`not the id of a cooperative: ${coop}`)
+  if (!isCoop(coop)) throw new RangeError(`not the id of a cooperative: ${String(coop)}`)
   return join(directoryOf(dataDirectory), coop, "ledger.sqlite")
 }
 

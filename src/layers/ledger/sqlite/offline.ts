@@ -54,6 +54,6 @@ export const open: (dataDirectory: string) => Effect.Effect<OfflineBooks | undef
     const call = caller(new Reader(journal))
     const read = (name: string, ...args: ReadonlyArray<unknown>) =>
       attempt(path, () => journal.read(() => call({ name, args })))
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each call returns what the method of that name does
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a call returns what that method does
     return { cooperative: yield* cooperativeOf(path, coop, journal), read: read as OfflineBooks["read"] }
   })

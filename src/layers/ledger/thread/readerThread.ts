@@ -17,15 +17,14 @@ const { coop, path }: ReaderData = workerData
 serve(() => {
   const journal = openJournal(path, { coop, readOnly: true })
   const reader = new Reader(journal)
-  const calls: ReaderCalls = {
-    ...reader,
+  const packed: Partial<ReaderCalls> = {
     missing: (have, from) => {
       const page = reader.missing(have, from)
       return { ...page, entries: together(page.entries).entries }
     },
     sealed: (ids) => together(reader.sealed(ids)).entries
   }
-  const call = caller(calls)
+  const call = caller(packed, reader)
   return {
     // Within `read`, failures of the file are told as such.
     run: oneByOne((message) => journal.read(() => call(message))),

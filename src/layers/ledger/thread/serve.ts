@@ -14,13 +14,14 @@ export interface Served {
   readonly close: () => void
 }
 
-/** An object as plain functions by name; a name that is not there is a mistake of the caller. */
-export const caller = (target: object) => {
+/** Objects as plain functions by name, the first that has one; a name that none has is a mistake of the caller. */
+export const caller = (...targets: ReadonlyArray<object>) => {
   const methods = new Map<string, (...args: ReadonlyArray<unknown>) => unknown>()
   return ({ args, name }: CallMessage): unknown => {
     let method = methods.get(name)
     if (method === undefined) {
-      const found: unknown = Reflect.get(target, name)
+      const target = targets.find((one) => typeof Reflect.get(one, name) === "function")
+      const found: unknown = target === undefined ? undefined : Reflect.get(target, name)
       if (typeof found !== "function") throw new TypeError(`a thread of the ledger was asked for "${name}"`)
       method = (...all) => Reflect.apply(found, target, all)
       methods.set(name, method)

@@ -47,12 +47,11 @@ serve(() => {
   const journal = openJournal(path, { coop })
   if (again) settle(journal)
   const bookkeeper = new Bookkeeper(journal, { account, sign: (tag, message) => key.sign(frame(tag, message)) })
-  const calls: WriterCalls = {
-    ...bookkeeper,
+  const more: Omit<WriterCalls, keyof BookkeeperCalls> = {
     repair: (repair, onlyAt) => repairBooks(journal.database, repair, onlyAt)
   }
   return {
-    run: groupCommit(journal, caller(calls)),
+    run: groupCommit(journal, caller(bookkeeper, more)),
     note: () => journal.version(),
     close: () => journal.close()
   }
