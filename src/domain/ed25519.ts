@@ -16,7 +16,7 @@ import {
   sign as signBytes,
   verify as verifyBytes
 } from "node:crypto"
-import { Result } from "effect"
+import * as Result from "effect/Result"
 
 /** Lengths in bytes (RFC 8032 section 5.1). */
 export const publicKeyLength = 32
@@ -31,6 +31,7 @@ export const domainTags = [
   "icn-node/node-profile/v1",
   "icn-node/link-offer/v1",
   "icn-node/ledger-entry/v1",
+  "icn-node/ledger-checkpoint/v1",
   "icn-node/coop-roster/v1"
 ] as const
 export type DomainTag = (typeof domainTags)[number]

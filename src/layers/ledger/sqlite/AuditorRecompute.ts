@@ -1,0 +1,58 @@
+/**
+ * Recomputation of the books while the ledger goes on: an audit of a snapshot off the writer's way, and a repair that
+ * the writer makes in one step, so that readers see the books before or after it and nothing between.
+ */
+import { Effect } from "effect"
+import * as Catalogue from "../../../domain/ledgerMetrics.ts"
+import { LedgerError, type Recomputed, StaleSnapshot } from "../../../services/Ledger.ts"
+import { Metrics } from "../../../services/Metrics.ts"
+import type { Audit } from "./Auditor.ts"
+import type { BooksRepair, RepairOutcome } from "./AuditorRepair.ts"
+
+/** Where the books are audited and repaired; each in a thread of its own. */
+export interface AuditedBooks {
+  readonly audit: Effect.Effect<Audit, LedgerError>
+  /** Makes a repair in a transaction, only at this version if one is given. */
+  readonly repair: (repair: BooksRepair, onlyAt: number | undefined) => Effect.Effect<RepairOutcome, LedgerError>
+}
+
+/**
+ * Audits of one recomputation. One is enough unless entries or legs were marked wrongly; two or three then, and more
+ * only for a file of which nearly nothing is right, since a repair mends so many legs at most.
+ */
+const auditsMax = 100
+
+/** A snapshot that the journal has left behind. */
+const stale = (expected: number, actual: number): LedgerError =>
+  new LedgerError({ reason: new StaleSnapshot({ expected, actual }) })
+
+/**
+ * Works the books out anew and puts them right. `once` does so only where nothing was written since its snapshot, and
+ * fails with `StaleSnapshot` else. `retry` does not begin anew: a repair is as right at any later version
+ * (AuditorRepair.ts), so it succeeds whatever is written meanwhile.
+ */
+export const recomputeBooks: (books: AuditedBooks, mode: "once" | "retry") => Effect.Effect<Recomputed, LedgerError> =
+  Effect.fnUntraced(function* (books, mode) {
+    const metrics = yield* Metrics
+    let retries = 0
+    let found: Audit["report"] | undefined
+    for (let audits = 1; ; audits++) {
+      const { repair, report, sound } = yield* books.audit
+      if (found === undefined || found.mismatches.length === 0) found = report
+      if (sound && mode === "retry") break
+      const { applied, version } = yield* books.repair(repair, mode === "once" ? report.journalVersion : undefined)
+      if (version !== report.journalVersion) {
+        yield* metrics.inc(Catalogue.ledgerRecomputeAborted, {})
+        retries++
+        if (!applied && mode === "once") return yield* stale(report.journalVersion, version)
+      }
+      if (applied) yield* metrics.inc(Catalogue.ledgerCorrections, {}, report.mismatches.length)
+      found = { ...found, journalVersion: version }
+      if (applied && !repair.marks) break
+      if (audits === auditsMax) {
+        yield* Effect.logWarning(`the books are still not right after ${auditsMax} recomputations`)
+        break
+      }
+    }
+    return { ...found, retries }
+  })
