@@ -124,6 +124,9 @@ const checkImport = (file: string, { names, specifier, typeOnly }: Import): stri
     const running = pure && !typeOnly ? names.filter((name) => !pureEffect.has(name)) : []
     return running.length === 0 ? undefined : `pure code imports what runs from effect: ${running.join(", ")}`
   }
+  // A part of effect by itself, where loading all of it would be dear.
+  const part = /^effect\/(\w+)$/.exec(specifier)?.[1]
+  if (pure && part !== undefined && (typeOnly || pureEffect.has(part))) return undefined
   if (pure) return specifier === "node:crypto" || specifier === "cborg" ? undefined : `pure code imports ${specifier}`
   if (from === "services") return `a service interface imports ${specifier}`
   return undefined

@@ -10,7 +10,7 @@
  */
 import { createHash } from "node:crypto"
 import { decode, encode } from "cborg"
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { type DomainTag, frame, type VerificationKey } from "../domain/ed25519.ts"
 import {
   compareLegs,

@@ -29,6 +29,8 @@ describe("architecture", () => {
       ),
       []
     )
+    assert.deepStrictEqual(one("src/protocol/a.ts", 'import * as Result from "effect/Result"\n'), [])
+    assert.lengthOf(one("src/protocol/a.ts", 'import * as Queue from "effect/Queue"\n'), 1)
     assert.lengthOf(one("src/services/a.ts", 'import { createServer } from "node:http"\n'), 1)
   })
 

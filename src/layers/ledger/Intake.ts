@@ -7,7 +7,7 @@
  * entries of others refer to. The rest is parked in quarantine. `wanted` below is an entry that counts by itself; an
  * entry is taken out of quarantine for a wanted one only when everything that this one waits for is there.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { admit } from "../../domain/ledgerAdmit.ts"
 import { type Entry, type EntryId, type IdentifiedEntry, referencesOf } from "../../domain/ledgerEntry.ts"
 import { decodeEntry, entryId } from "../../protocol/entry.ts"

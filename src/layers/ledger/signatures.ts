@@ -2,7 +2,7 @@
  * Whether entries are their authors', as plain synchronous code: each by its own signature, or runs of one chain by the
  * signature of the last, which vouches for what its hashes reach.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { VerificationKey } from "../../domain/ed25519.ts"
 import type { AccountId, Entry, EntryId } from "../../domain/ledgerEntry.ts"
 import { decodeEntry, entryId, isSignedBy } from "../../protocol/entry.ts"

@@ -2,7 +2,7 @@
  * The rows of `entry`: found by id or version, decoded, with the last ones remembered. What is remembered never changes
  * once it is committed; whether an entry is booked or proven does, and is always read.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import type { PastEntry } from "../../../domain/ledgerAdmit.ts"
 import type { EntryId } from "../../../domain/ledgerEntry.ts"
