@@ -27,7 +27,7 @@ export interface CheckpointDraft {
   readonly checkpoint: Checkpoint
   /** What is to be signed, under `checkpointTag`. */
   readonly message: Uint8Array
-  /** Rows that differ from the last checkpoint: account number, currency, posted, held, unacked, one after the other. */
+  /** Rows that differ from the last one: account number, currency, posted, held, unacked, one after the other. */
   readonly rows: Float64Array
   /** Repairs of the books before it (AuditorRepair.ts). */
   readonly generation: number

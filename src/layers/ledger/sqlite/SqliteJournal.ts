@@ -29,6 +29,7 @@ import type {
   SumCorrection
 } from "../Journal.ts"
 import { Accounts } from "./Accounts.ts"
+import { type BooksRepair, repairBooks, type RepairOutcome } from "./AuditorRepair.ts"
 import { Authors, type AuthorState } from "./Authors.ts"
 import { Booking, type BookingChange } from "./Booking.ts"
 import { Books } from "./Books.ts"
@@ -321,6 +322,16 @@ export class SqliteJournal implements Journal {
     for (const { account, currency, held, posted, unacked } of corrections) {
       this.#sums.change(this.#accounts.ensure(account), currency, posted, held, unacked)
     }
+  }
+
+  /** Puts right what an audit found wrong (AuditorRepair.ts). Within `write`. */
+  repair(found: BooksRepair, onlyAt: number | undefined): RepairOutcome {
+    this.#flush()
+    const outcome = repairBooks(this.database, found, onlyAt)
+    // What was kept of the tables may no longer be what is in them.
+    this.#end()
+    this.#begin()
+    return outcome
   }
 
   members(): ReadonlyArray<Member> {

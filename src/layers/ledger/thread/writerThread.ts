@@ -7,7 +7,7 @@ import { frame, SigningKey } from "../../../domain/ed25519.ts"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
 import { Bookkeeper } from "../Bookkeeper.ts"
 import type { BookkeeperCalls } from "../Engine.ts"
-import { type BooksRepair, repairBooks, type RepairOutcome } from "../sqlite/AuditorRepair.ts"
+import type { BooksRepair, RepairOutcome } from "../sqlite/AuditorRepair.ts"
 import { openJournal, type SqliteJournal } from "../sqlite/SqliteJournal.ts"
 import { groupCommit } from "./groupCommit.ts"
 import { caller, serve } from "./serve.ts"
@@ -48,7 +48,7 @@ serve(() => {
   if (again) settle(journal)
   const bookkeeper = new Bookkeeper(journal, { account, sign: (tag, message) => key.sign(frame(tag, message)) })
   const more: Omit<WriterCalls, keyof BookkeeperCalls> = {
-    repair: (repair, onlyAt) => repairBooks(journal.database, repair, onlyAt)
+    repair: (repair, onlyAt) => journal.repair(repair, onlyAt)
   }
   return {
     run: groupCommit(journal, caller(bookkeeper, more)),

@@ -39,6 +39,7 @@ describe("recomputation", () => {
         const faults = [wrongSums, vanished, wrongLegs, wrongEntries].filter(() => random.below(2) === 0)
         ledger.tamper(...faults)
         ledger.meanwhile = random.below(15)
+        ledger.beside = random.below(5)
         yield* recomputeBooks(ledger, "retry")
         ledger.check()
         ledger.take(ledger.left)
