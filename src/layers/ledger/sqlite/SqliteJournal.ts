@@ -6,7 +6,6 @@
  * - Booking, Books, Sums: what is booked and what follows from it (domain/ledgerBooking.ts, ledgerBooks.ts);
  * - ForkSights: what admission asks about forked payers (domain/ledgerForkSight.ts);
  * - Views, Quarantine, Refusals: the rest of what is asked.
- *
  * What only happens when somebody forks may cost walks; entries of everybody else cost a few rows each. Failures of the
  * file come out of `openJournal`, `read` and `write` as `StorageError`.
  */
@@ -324,11 +323,10 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** Puts right what an audit found wrong (AuditorRepair.ts). Within `write`. */
+  /** Puts right what an audit found wrong (AuditorRepair.ts), and forgets what was kept of the tables. In `write`. */
   repair(found: BooksRepair, onlyAt: number | undefined): RepairOutcome {
     this.#flush()
     const outcome = repairBooks(this.database, found, onlyAt)
-    // What was kept of the tables may no longer be what is in them.
     this.#end()
     this.#begin()
     return outcome
