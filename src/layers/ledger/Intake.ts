@@ -147,7 +147,8 @@ export class Intake {
     const wanted = this.#isWanted(own.entry, admission._tag === "Admitted")
     if (admission._tag === "Admitted" && wanted) return this.#add(candidate, admission.entry)
     const missing = admission._tag === "Pending" ? admission.missing : []
-    if (wanted || this.#isAnyAbsent(missing)) this.#setAside(candidate, "pending", "missing", missing)
+    const isPending = !this.#isAboveFork(own.entry) || this.#isAnyAbsent(missing)
+    if (isPending) this.#setAside(candidate, "pending", "missing", missing)
     else this.#setAside(candidate, "parked", "forkedAuthor", missing)
     for (const id of wanted ? [own.id] : this.#seekersOf(own.id)) this.#fetchFor(id)
   }
@@ -156,12 +157,16 @@ export class Intake {
     return missing.some((id) => this.#journal.quarantined(id)?.state !== "parked")
   }
 
+  /** Whether the author has forked, at this entry's position or below. */
+  #isAboveFork({ author, seq }: Entry): boolean {
+    const lowest = this.#journal.lowestFork(author)
+    return lowest !== undefined && seq >= lowest
+  }
+
   /** Whether an entry counts by itself, and is in the books as soon as it is valid. */
   #isWanted(entry: Entry, isAdmitted: boolean): boolean {
-    const lowest = this.#journal.lowestFork(entry.author)
-    if (lowest !== undefined && entry.seq >= lowest) return false
     // Anybody can sign with a new key, but only a member's entry can come to count.
-    return isAdmitted || this.#mayBeMember(entry)
+    return !this.#isAboveFork(entry) && (isAdmitted || this.#mayBeMember(entry))
   }
 
   #mayBeMember({ author, deps }: Entry): boolean {
