@@ -13,6 +13,7 @@ import { id } from "./cli/id.ts"
 import { type CommandFailed, exitCodes } from "./cli/output.ts"
 import { dial } from "./cli/dial.ts"
 import { doctor } from "./cli/doctor.ts"
+import { ledger } from "./cli/ledger.ts"
 import { network } from "./cli/network.ts"
 import { peers } from "./cli/peers.ts"
 import { ping } from "./cli/ping.ts"
@@ -26,7 +27,22 @@ import * as Logging from "./logging.ts"
 
 const root = Command.make("icn-node").pipe(
   Command.withDescription("A node of a cooperative network: identity, relay, and what members share"),
-  Command.withSubcommands([run, status, stop, peers, dial, ping, send, receive, network, doctor, id, config, turn])
+  Command.withSubcommands([
+    run,
+    status,
+    stop,
+    peers,
+    dial,
+    ping,
+    send,
+    receive,
+    ledger,
+    network,
+    doctor,
+    id,
+    config,
+    turn
+  ])
 )
 
 /** The log level is configuration (`--log-level` of `run`), so that file and environment can set it too. */

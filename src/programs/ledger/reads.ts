@@ -15,6 +15,7 @@ import {
 } from "../../domain/ledgerView.ts"
 import type { Did } from "../../domain/did.ts"
 import type { BooksReport, CooperativeInfo, Ledger, LedgerEntry, QuarantinedEntry } from "../../services/Ledger.ts"
+import type { LedgerSyncPeer } from "../../services/LedgerSync.ts"
 import type {
   LedgerHistoryQuery,
   LedgerOverview,
@@ -117,8 +118,19 @@ const cooperativeView = (info: CooperativeInfo): LedgerOverview["cooperative"] =
   implicit: info.implicit
 })
 
+const peerView = (peer: LedgerSyncPeer): LedgerOverview["peers"][number] => ({
+  did: peer.did.text,
+  state: peer.state,
+  exchangedAt: peer.exchangedAtMillis === undefined ? null : isoTime(peer.exchangedAtMillis),
+  entries: peer.entries ?? null,
+  lacking: peer.lacking,
+  received: peer.received,
+  sent: peer.sent,
+  detail: peer.detail
+})
+
 /** Of which cooperative the books are, how far they are, and what stands in the way of writing. */
-export const overview = Effect.fnUntraced(function* (reads: LedgerReads) {
+export const overview = Effect.fnUntraced(function* (reads: LedgerReads, peers: ReadonlyArray<LedgerSyncPeer> = []) {
   const found = yield* reads.cooperative
   const none = { accounts: 0, forks: 0, journalVersion: 0, ownSeq: -1, seenSeq: -1, vouched: 0 }
   const quarantine = { entries: 0, bytes: 0, pending: 0 }
@@ -134,6 +146,7 @@ export const overview = Effect.fnUntraced(function* (reads: LedgerReads) {
     ownBehind: Math.max(0, status.seenSeq - status.ownSeq),
     vouched: status.vouched,
     quarantine: status.quarantine,
+    peers: peers.map(peerView),
     forks: forks.slice(0, mismatchesNamedMax).map(({ author, seq }) => ({ did: accountDid(author), seq }))
   }
   return answer

@@ -2,8 +2,14 @@
  * What people want to write, from decimal text and symbols to the ledger's own terms, and its answer in words.
  */
 import { Effect, Option, type Result } from "effect"
-import { didAccount, currencyNamed } from "../../domain/ledgerView.ts"
-import { type AmountProblem, describeAmountProblem, parseAmount, parseLimit } from "../../domain/ledgerAmount.ts"
+import { accountDid, currencyAt, currencyNamed, didAccount } from "../../domain/ledgerView.ts"
+import {
+  type AmountProblem,
+  describeAmountProblem,
+  formatAmount,
+  parseAmount,
+  parseLimit
+} from "../../domain/ledgerAmount.ts"
 import type { Currency } from "../../domain/ledgerEntry.ts"
 import type { LedgerIntent, Payment } from "../../domain/ledgerIntent.ts"
 import { refusalText } from "../../domain/ledgerRefusalText.ts"
@@ -105,24 +111,50 @@ const intentOf = Effect.fnUntraced(function* (
 const takenBy = (intent: LedgerIntent): ReadonlyArray<Pick<Payment, "amount" | "currency">> =>
   "payments" in intent && intent.payments !== undefined ? intent.payments : []
 
-const answer = (
-  status: LedgerWritten["status"],
-  entryId: string | null = null,
-  reason: string | null = null
-): LedgerWritten => ({ status, entryId, reason })
+/** `1.50 hours to did:key:z6Mk…`. */
+const describe = (intent: LedgerIntent, { currencies }: CooperativeInfo): string => {
+  const money = (minor: number, currency: number): string => {
+    const { decimals, symbol } = currencyAt(currencies, currency)
+    return `${formatAmount(minor, decimals)} ${symbol}`
+  }
+  switch (intent.kind) {
+    case "transfer":
+    case "hold":
+      return intent.payments
+        .map(({ amount, currency, to }) => `${money(amount, currency)} to ${accountDid(to)}`)
+        .join(", ")
+    case "post": {
+      const [part] = intent.payments ?? []
+      return part === undefined ? `hold ${intent.hold}` : `${money(part.amount, part.currency)} of hold ${intent.hold}`
+    }
+    case "void":
+      return `hold ${intent.hold}`
+    case "reverse":
+      return `entry ${intent.entry}`
+    case "grant":
+      return `${money(intent.limit, intent.currency)} to ${accountDid(intent.account)}`
+    case "member":
+      return accountDid(intent.account)
+    case "ack":
+      return "credits"
+  }
+}
 
 /** What became of a request, in words; `unknown` is to be asked for again with its key. */
 const told = Effect.fnUntraced(function* (ledger: Service, written: Written, intent: LedgerIntent | undefined) {
+  const info = yield* ledger.ensureCooperative
+  const what = intent === undefined ? null : describe(intent, info)
+  const answer: LedgerWritten = { status: "committed", entryId: null, reason: null, what }
   switch (written._tag) {
     case "Committed":
-      return answer("committed", written.entryId)
+      return { ...answer, entryId: written.entryId }
     case "Unknown":
-      return answer("unknown", null, written.detail)
+      return { ...answer, status: "unknown", reason: written.detail } satisfies LedgerWritten
     case "Refused": {
-      const { currencies } = yield* ledger.ensureCooperative
       const payments = intent === undefined ? [] : takenBy(intent)
       const balances = yield* ledger.balance(ledger.account)
-      return answer("refused", null, refusalText(written.reason, { currencies, balances, payments }))
+      const reason = refusalText(written.reason, { currencies: info.currencies, balances, payments })
+      return { ...answer, status: "refused", reason } satisfies LedgerWritten
     }
   }
 })

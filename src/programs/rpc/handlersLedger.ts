@@ -7,6 +7,7 @@ import { Rpc } from "effect/rpc"
 import type { Did } from "../../domain/did.ts"
 import type { CreditPolicyName } from "../../domain/ledgerLimitPolicy.ts"
 import { Ledger } from "../../services/Ledger.ts"
+import { LedgerSync } from "../../services/LedgerSync.ts"
 import * as Audit from "../ledger/audit.ts"
 import * as Limits from "../ledger/limits.ts"
 import * as Reads from "../ledger/reads.ts"
@@ -33,7 +34,15 @@ export const ledgerHandlers = Effect.gen(function* () {
   const stream = <A, E>(body: (ledger: Ledger["Service"]) => Stream.Stream<A, E>) =>
     Rpc.fork(Stream.unwrap(Effect.map(Ledger, body)).pipe(Stream.provideContext(context)))
   return {
-    LedgerOverview: () => call(Reads.overview),
+    LedgerOverview: () =>
+      call(
+        Effect.fnUntraced(function* (ledger) {
+          // How far others are is known where the ledger is replicated.
+          const sync = yield* Effect.serviceOption(LedgerSync)
+          const peers = Option.isNone(sync) ? [] : (yield* sync.value.status).peers
+          return yield* Reads.overview(ledger, peers)
+        })
+      ),
     LedgerBalance: (request: { readonly of: Did | null; readonly everyone: boolean }) =>
       stream((ledger) => Reads.balances(ledger, request)),
     LedgerHistory: (query: LedgerHistoryQuery) => stream((ledger) => Reads.history(ledger, query)),

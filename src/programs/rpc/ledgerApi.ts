@@ -96,18 +96,11 @@ export type LedgerWriteRequest = typeof LedgerWriteRequest.Type
 export const LedgerWritten = Schema.Struct({
   status: Schema.Literals(["committed", "refused", "unknown"]),
   entryId: Schema.NullOr(Schema.String),
-  reason: Schema.NullOr(Schema.String)
+  reason: Schema.NullOr(Schema.String),
+  /** What was asked for, as it was understood: `1.50 hours to did:key:z6Mk…`; null when only its key is known. */
+  what: Schema.NullOr(Schema.String)
 })
 export type LedgerWritten = typeof LedgerWritten.Type
-
-export const LedgerLimit = Schema.Struct({
-  did: Schema.String,
-  currency: Schema.String,
-  posted: Schema.String,
-  available: Schema.String,
-  limit: Schema.String
-})
-export type LedgerLimit = typeof LedgerLimit.Type
 
 export const LedgerLimitSuggestion = Schema.Struct({
   did: Schema.String,
@@ -201,6 +194,21 @@ export const LedgerOverview = Schema.Struct({
   ownBehind: Schema.Int,
   vouched: Schema.Int,
   quarantine: Schema.Struct({ entries: Schema.Int, bytes: Schema.Int, pending: Schema.Int }),
+  /** Members with a session now, and how far each other's books are; none while no node runs. */
+  peers: Schema.Array(
+    Schema.Struct({
+      did: Schema.String,
+      state: Schema.Literals(["waiting", "exchanging", "current", "behind", "failed"]),
+      exchangedAt: Schema.NullOr(Schema.String),
+      /** Entries that it said it has. */
+      entries: Schema.NullOr(Schema.Int),
+      /** Entries that it has shown and this node has not. */
+      lacking: Schema.Int,
+      received: Schema.Int,
+      sent: Schema.Int,
+      detail: Schema.String
+    })
+  ),
   /** Members who have written two chains, and from which position on. */
   forks: Schema.Array(Schema.Struct({ did: Schema.String, seq: Schema.Int }))
 })
