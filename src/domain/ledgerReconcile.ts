@@ -51,7 +51,7 @@ export type RangeAnswer =
 export interface Wants {
   /** All chains of these ranges from their beginning. */
   readonly ranges: ReadonlyArray<AuthorRange>
-  /** Chains behind an entry, or from their beginning. */
+  /** Chains behind an entry, or from their beginning; of a forked author, behind each of several. */
   readonly chains: ReadonlyArray<{ readonly author: AccountId; readonly behind: Head | null }>
 }
 
@@ -95,12 +95,17 @@ const longest = ({ heads }: Chain): Head | undefined =>
 /** The chains of one node, by author. */
 export class ChainIndex {
   readonly #chains: ReadonlyArray<ShownChain>
+  /** The ends of all branches of forked authors, which are told only to get what was written upon them. */
+  readonly branches: Wants["chains"]
 
   constructor(
     chains: ReadonlyArray<Chain>,
     forks: ReadonlyArray<{ readonly author: AccountId; readonly seq: number }> = []
   ) {
     const forkedAt = new Map(forks.map(({ author, seq }) => [author, seq]))
+    this.branches = chains.flatMap(({ author, heads }) =>
+      forkedAt.has(author) ? heads.map((behind) => ({ author, behind })) : []
+    )
     this.#chains = sortedByAuthor(chains).flatMap((chain): ReadonlyArray<ShownChain> => {
       const fork = forkedAt.get(chain.author)
       if (fork !== undefined) return [{ author: chain.author, forkedAt: fork }]
@@ -202,8 +207,8 @@ export const lackOf = (
 ): Head | null | undefined => {
   if (own === undefined) return null
   if ("forkedAt" in own) return "forkedAt" in shown && shown.forkedAt < own.forkedAt ? null : undefined
-  // The fork is in what is not here, and need not be behind our end of the chain.
-  if ("forkedAt" in shown) return null
+  // Who knows of the fork looks at both branches, and not only behind the end of one.
+  if ("forkedAt" in shown) return own.head
   if (isHere(shown.head.id)) return undefined
   // As long as ours and not the same: one of the two branches of a fork that nobody knows of yet.
   return shown.head.seq > own.head.seq ? own.head : null
@@ -212,3 +217,29 @@ export const lackOf = (
 /** How many entries that is, as far as it can be told from the ends of chains. */
 export const lagOf = (behind: Head | null, shown: ShownChain): number =>
   Math.max(1, ("head" in shown ? shown.head.seq : shown.forkedAt) - (behind?.seq ?? -1))
+
+/**
+ * The chains of somebody who wants this of a node with these chains: what is not wanted he has as this node has it.
+ * Chains that are left out he wants from their beginning.
+ */
+export const haveOf = (chains: ReadonlyArray<Chain>, wants: Wants): ReadonlyArray<Chain> => {
+  const behind = new Map<AccountId, Array<Head>>()
+  for (const want of wants.chains) {
+    const heads = behind.get(want.author) ?? []
+    behind.set(want.author, want.behind === null ? heads : [...heads, want.behind])
+  }
+  const ranges = wants.ranges.toSorted((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))
+  let next = 0
+  let reach = ""
+  let open = false
+  return sortedByAuthor(chains).flatMap((chain) => {
+    for (let range = ranges[next]; range !== undefined && range.from <= chain.author; range = ranges[++next]) {
+      open ||= range.to === ""
+      if (range.to > reach) reach = range.to
+    }
+    if (open || chain.author < reach) return []
+    const heads = behind.get(chain.author)
+    if (heads === undefined) return [chain]
+    return heads.length === 0 ? [] : [{ author: chain.author, heads }]
+  })
+}

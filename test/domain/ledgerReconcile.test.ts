@@ -5,6 +5,7 @@ import {
   type Chain,
   ChainIndex,
   everybody,
+  haveOf,
   type Head,
   isWithin,
   lackOf,
@@ -53,7 +54,7 @@ const idsOf = (who: string, have: Have | undefined): ReadonlySet<string> => {
 const expected = (who: string, asker: Have | undefined, answerer: Have): Head | null | undefined => {
   if (asker === undefined) return null
   if ("forkedAt" in asker) return "forkedAt" in answerer && answerer.forkedAt < asker.forkedAt ? null : undefined
-  if ("forkedAt" in answerer) return null
+  if ("forkedAt" in answerer) return head(who, branchOf(asker, asker.length - 1), asker.length - 1)
   const last = answerer.length - 1
   if (idsOf(who, asker).has(head(who, branchOf(answerer, last), last).id)) return undefined
   return answerer.length > asker.length ? head(who, branchOf(asker, asker.length - 1), asker.length - 1) : null
@@ -191,6 +192,30 @@ describe("ledgerReconcile", () => {
     assert.isAtMost(rounds, 6)
     assert.isAtMost(sum, 2 * many.size)
     assert.isAtMost(ranges, 3 * many.size)
+  })
+
+  it("says what somebody has who wants some of it", () => {
+    const random = makeRandom(seed)
+    for (let run = 0; run < 200; run++) {
+      const chains = Array.from({ length: random.below(40) }, (_, number): Chain => {
+        return { author: author(number), heads: [head(author(number), "a", 3)] }
+      }).toSorted((a, b) => (a.author < b.author ? -1 : 1))
+      const bound = () => random.pick(["", author(random.below(60)), author(random.below(60))])
+      const ranges = Array.from({ length: random.below(5) }, () => ({ from: bound(), to: bound() })).filter(
+        ({ from, to }) => to === "" || from < to
+      )
+      const wanted = Array.from({ length: random.below(10) }, () => {
+        const who = author(random.below(60))
+        return { author: who, behind: random.below(2) === 0 ? null : head(who, "a", random.below(3)) }
+      })
+      const have = new Map(haveOf(chains, { ranges, chains: wanted }).map((chain) => [chain.author, chain.heads]))
+      for (const { author, heads } of chains) {
+        const behind = wanted.filter((want) => want.author === author)
+        const heard = behind.flatMap((want) => want.behind ?? [])
+        const isGone = ranges.some((range) => isWithin(author, range)) || (behind.length > 0 && heard.length === 0)
+        assert.deepStrictEqual(have.get(author), isGone ? undefined : behind.length > 0 ? heard : heads)
+      }
+    }
   })
 
   it("tells how many entries are lacking as far as the ends of chains tell", () => {

@@ -1,0 +1,251 @@
+/**
+ * Answers members who catch up with this node. Whoever is no member, as the ledger says, or no longer one, is told no
+ * more than that; the session proves who it is.
+ */
+import { Clock, Effect, Option, Result } from "effect"
+import type { EntryId } from "../../domain/ledgerEntry.ts"
+import {
+  answerRange,
+  type Chain,
+  ChainIndex,
+  haveOf,
+  type Head,
+  nothingWanted,
+  type Wants
+} from "../../domain/ledgerReconcile.ts"
+import * as Metric from "../../domain/metrics.ts"
+import { decodeEntry, entryId } from "../../protocol/entry.ts"
+import { packedLength, type SealedBytes } from "../../protocol/ledgerBatch.ts"
+import {
+  type AnswererMessage,
+  type AskerMessage,
+  coopHash,
+  type SyncRefusal,
+  windowBytesMax,
+  windowEntriesMax
+} from "../../protocol/ledgerSync.ts"
+import { Cooperative } from "../../services/Cooperative.ts"
+import { Ledger } from "../../services/Ledger.ts"
+import { Metrics } from "../../services/Metrics.ts"
+import type { SessionStream } from "../../services/SessionManager.ts"
+import { accountOf } from "./ask.ts"
+import { asAnswerer, type Conversation } from "./conversation.ts"
+import { LedgerSyncError, SyncMalformed, SyncSilent, SyncTooMuch } from "./errors.ts"
+import type { Callers } from "./Callers.ts"
+
+/** The first word follows the stream's opening at once; the next ones when a window is stored on the other side. */
+const helloMillisMax = 10_000
+const pauseMillisMax = 60_000
+/** A whole exchange; whoever is not done by then begins another. */
+const exchangeMillisMax = 300_000
+/** Ranges and chains that one member wants in one exchange. */
+const wantedMax = 131_072
+/** Looking for what is wanted stops here and says so, before the other side thinks that nobody answers. */
+const lookMillisMax = 5000
+/** Entries answered to one `Fetch`. */
+const fetchEntriesMax = 1024
+
+/** What answering tells the rest of the program. */
+export interface Answering {
+  readonly callers: Callers
+  /** The asker's ledger has what this node needs to know it as a member. */
+  readonly missing: (peer: string) => void
+  /** Entries were sent to a member. */
+  readonly sent: (peer: string, entries: number) => Effect.Effect<void>
+}
+
+type Talk = Conversation<AnswererMessage, AskerMessage>
+
+/** Whether the member may be answered; what it presents to prove its membership is taken in first. */
+const isAdmitted = Effect.fnUntraced(function* (stream: SessionStream, membership: ReadonlyArray<SealedBytes>) {
+  const cooperative = yield* Cooperative
+  if (yield* cooperative.isAdmitted(stream.peer)) return true
+  if (membership.length === 0) return false
+  yield* (yield* Ledger).receive(membership, "each")
+  return yield* cooperative.isAdmitted(stream.peer)
+})
+
+/** Why this stream is not answered, if it is not. */
+const refusalOf = Effect.fnUntraced(function* (
+  coop: EntryId,
+  stream: SessionStream,
+  hello: Extract<AskerMessage, { readonly _tag: "Hello" }>,
+  missing: (peer: string) => void
+) {
+  if (hello.coop !== coopHash(coop)) return "otherCooperative" satisfies SyncRefusal
+  if (yield* isAdmitted(stream, hello.membership)) return undefined
+  if (hello.membership.length > 0) missing(stream.peer.text)
+  return "notMember" satisfies SyncRefusal
+})
+
+/** The longest end of a member's own chain. */
+const ownHeadOf = (chains: ReadonlyArray<Chain>, account: string): Head | undefined =>
+  chains.find(({ author }) => author === account)?.heads.toSorted((a, b) => b.seq - a.seq)[0]
+
+/** Entries and those before each in its chain, as far as they fit into a window; in an order that can be admitted. */
+const fetch = Effect.fnUntraced(function* (ids: ReadonlyArray<EntryId>, depth: number) {
+  const ledger = yield* Ledger
+  const found = new Map<EntryId, { readonly lamport: number; readonly sealed: SealedBytes }>()
+  let bytes = 0
+  let wanted = ids
+  for (let level = 0; level <= depth && wanted.length > 0; level++) {
+    const before: Array<EntryId> = []
+    for (const sealed of yield* ledger.sealed(wanted)) {
+      const entry = Result.getOrUndefined(decodeEntry(sealed.body))
+      bytes += packedLength(sealed)
+      if (entry === undefined || bytes > windowBytesMax || found.size >= fetchEntriesMax) continue
+      found.set(entryId(sealed.body), { lamport: entry.lamport, sealed })
+      if (entry.prev !== null) before.push(entry.prev)
+    }
+    wanted = before.filter((id) => !found.has(id))
+  }
+  return [...found.values()].toSorted((a, b) => a.lamport - b.lamport).map(({ sealed }) => sealed)
+})
+
+/** One exchange after the hello. */
+class Answers {
+  readonly #talk: Talk
+  readonly #stream: SessionStream
+  readonly #sent: Answering["sent"]
+  readonly #chains: ReadonlyArray<Chain>
+  readonly #index: ChainIndex
+  #wants: Wants = nothingWanted
+  #have: ReadonlyArray<Chain> | undefined
+  #version = 0
+
+  constructor(
+    talk: Talk,
+    stream: SessionStream,
+    sent: Answering["sent"],
+    books: { readonly chains: ReadonlyArray<Chain>; readonly index: ChainIndex }
+  ) {
+    this.#talk = talk
+    this.#stream = stream
+    this.#sent = sent
+    this.#chains = books.chains
+    this.#index = books.index
+  }
+
+  readonly to = Effect.fnUntraced({ self: this }, function* (message: AskerMessage) {
+    switch (message._tag) {
+      case "Hello":
+        return yield* this.#talk.fail(new SyncMalformed({ detail: "it greets twice" }))
+      case "Compare":
+        return yield* this.#talk.say({
+          _tag: "Answers",
+          answers: message.marks.map((mark) => answerRange(this.#index, mark))
+        })
+      case "Want":
+        return yield* this.#want(message.wants, message.last)
+      case "Next":
+        return yield* this.#window()
+      case "Fetch": {
+        const entries = yield* fetch(message.ids, message.depth)
+        return yield* this.#send(entries, true)
+      }
+    }
+  })
+
+  readonly #want = Effect.fnUntraced({ self: this }, function* (wants: Wants, last: boolean) {
+    const { chains, ranges } = this.#wants
+    if (this.#have !== undefined) return yield* this.#talk.fail(new SyncMalformed({ detail: "it wants twice" }))
+    this.#wants = { ranges: [...ranges, ...wants.ranges], chains: [...chains, ...wants.chains] }
+    if (this.#wants.ranges.length + this.#wants.chains.length > wantedMax) {
+      return yield* this.#talk.fail(new SyncTooMuch({ detail: "it wants more than there can be" }))
+    }
+    if (!last) return
+    this.#have = haveOf(this.#chains, this.#wants)
+    return yield* this.#window()
+  })
+
+  /** The next window; empty when looking for it takes long. */
+  readonly #window = Effect.fnUntraced({ self: this }, function* () {
+    const ledger = yield* Ledger
+    const have = this.#have
+    if (have === undefined) return yield* this.#talk.fail(new SyncMalformed({ detail: "it wants nothing" }))
+    const beganMillis = yield* Clock.currentTimeMillis
+    for (;;) {
+      const from = { version: this.#version, max: windowEntriesMax, bytesMax: windowBytesMax }
+      const page = yield* ledger.missing(have, from)
+      this.#version = page.version
+      const isLate = (yield* Clock.currentTimeMillis) - beganMillis > lookMillisMax
+      if (page.entries.length > 0 || page.done || isLate) return yield* this.#send(page.entries, page.done)
+    }
+  })
+
+  readonly #send = Effect.fnUntraced({ self: this }, function* (entries: ReadonlyArray<SealedBytes>, done: boolean) {
+    yield* this.#talk.say({ _tag: "Window", entries, done })
+    if (entries.length === 0) return
+    yield* (yield* Metrics).inc(Metric.ledgerSyncEntries, { direction: "sent", way: "catchup" }, entries.length)
+    yield* this.#sent(this.#stream.peer.text, entries.length)
+  })
+}
+
+/** Answers from the hello on to the end, and says what became of it. */
+const converse = Effect.fnUntraced(function* (coop: EntryId, stream: SessionStream, answering: Answering) {
+  const ledger = yield* Ledger
+  const cooperative = yield* Cooperative
+  const talk = asAnswerer(stream)
+  const first = yield* talk.hear(helloMillisMax)
+  if (Option.isNone(first)) return "interrupted" satisfies Metric.LedgerSyncResult
+  if (first.value._tag !== "Hello") return yield* talk.fail(new SyncMalformed({ detail: "it does not greet" }))
+  const refusal = yield* refusalOf(coop, stream, first.value, answering.missing)
+  if (refusal !== undefined) {
+    yield* talk.say({ _tag: "Refused", reason: refusal })
+    return "refused" satisfies Metric.LedgerSyncResult
+  }
+  const chains = yield* ledger.heads
+  const index = new ChainIndex(chains, yield* ledger.forks)
+  const own = ownHeadOf(chains, accountOf(stream.peer))
+  const sealed = own === undefined ? [] : yield* ledger.sealed([own.id])
+  yield* talk.say({ _tag: "Welcome", entries: yield* ledger.journalVersion, own: sealed.slice(0, 1) })
+  const answers = new Answers(talk, stream, answering.sent, { chains, index })
+  for (;;) {
+    const message = yield* talk.hear(pauseMillisMax)
+    if (Option.isNone(message)) return "complete" satisfies Metric.LedgerSyncResult
+    // Whoever is excluded meanwhile gets no more.
+    if (!(yield* cooperative.isAdmitted(stream.peer))) {
+      yield* talk.say({ _tag: "Refused", reason: "notMember" })
+      return "refused" satisfies Metric.LedgerSyncResult
+    }
+    yield* answers.to(message.value)
+  }
+})
+
+const counted = (result: Metric.LedgerSyncResult) =>
+  Effect.flatMap(Metrics, (metrics) => metrics.inc(Metric.ledgerSyncExchanges, { role: "answerer", result }))
+
+/** Serves one stream of `ledgerSyncProtocol`. What goes wrong on the other side is counted, and the stream reset. */
+export const answer = (coop: EntryId, answering: Answering) =>
+  Effect.fnUntraced(function* (stream: SessionStream) {
+    const peer = stream.peer.text
+    if (!answering.callers.enter(peer, yield* Clock.currentTimeMillis)) {
+      yield* asAnswerer(stream).say({ _tag: "Refused", reason: "busy" })
+      return yield* counted("limited")
+    }
+    const silent = new SyncSilent({ millis: exchangeMillisMax })
+    return yield* converse(coop, stream, answering).pipe(
+      Effect.timeoutOrElse({
+        duration: exchangeMillisMax,
+        orElse: () => Effect.fail(new LedgerSyncError({ peer, reason: silent }))
+      }),
+      Effect.flatMap(counted),
+      Effect.catchTags({
+        LedgerSyncError: ({ problem, result }) =>
+          Effect.logDebug(`exchange with ${peer} broken off: ${problem}`).pipe(
+            Effect.andThen(counted(result)),
+            Effect.andThen(stream.reset)
+          ),
+        SessionError: () => Effect.andThen(counted("failed"), stream.reset),
+        // This node's own trouble: told where it began, and no business of the other side's.
+        LedgerError: () => refuseUnavailable(stream),
+        CooperativeError: () => refuseUnavailable(stream)
+      }),
+      Effect.ensuring(Effect.sync(() => answering.callers.leave(peer)))
+    )
+  })
+
+const refuseUnavailable = (stream: SessionStream) =>
+  asAnswerer(stream)
+    .say({ _tag: "Refused", reason: "unavailable" })
+    .pipe(Effect.ignore, Effect.andThen(counted("failed")))
