@@ -17,7 +17,7 @@ import {
   type LinkPathStatus,
   revealedKind
 } from "./linkPath.ts"
-import { type LinkFamilies, LinkPaths } from "./linkPaths.ts"
+import { type LinkFamilies, LinkPaths, type RelayFamily } from "./linkPaths.ts"
 import type { Pace, PathState } from "./linkPathState.ts"
 import { LinkQueue } from "./linkQueue.ts"
 import { defaultLinkTimings, type LinkTimings } from "./linkTimings.ts"
@@ -29,8 +29,8 @@ export interface LinkAgentOptions {
   /** The IP addresses of our own interfaces. */
   readonly hosts: ReadonlyArray<string>
   readonly families: LinkFamilies
-  /** Whether there is an allocation now. */
-  readonly relay: boolean
+  /** What the allocation that there is now reaches; `undefined` without one. */
+  readonly relay: RelayFamily | undefined
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** By default `mayCheckByDefault`. */
@@ -114,12 +114,12 @@ export class LinkAgent {
     this.#wasRemoteKnown = true
   }
 
-  /** Whether our allocation can be used. For another allocation say false, then true. */
-  setRelay(available: boolean, now: number): void {
-    if (available === this.#paths.relay) return
-    const gone = [...this.#paths.all()].filter(({ base }) => base === "relay" && !available)
+  /** What our allocation reaches, `undefined` while it cannot be used. For another allocation say that first. */
+  setRelay(relay: RelayFamily | undefined, now: number): void {
+    if (relay === this.#paths.relay) return
+    const gone = [...this.#paths.all()].filter(({ base }) => base === "relay")
     for (const path of gone) this.#endConsent(path, now)
-    this.#paths.setRelay(available, now)
+    this.#paths.setRelay(relay, now)
     if (this.#inUse !== undefined && gone.includes(this.#inUse.path)) this.#replaceLost(now)
   }
 

@@ -9,13 +9,14 @@ import { PathState } from "./linkPathState.ts"
 import type { LinkTimings } from "./linkTimings.ts"
 import { family, type TransportAddress } from "./transportAddress.ts"
 
-/** What our socket and our allocation can send to. */
+/** What our socket can send to. */
 export interface LinkFamilies {
   readonly udp4: boolean
   readonly udp6: boolean
-  /** An allocation is for IPv4 unless it was asked for otherwise (RFC 8656 section 7.1). */
-  readonly relay6?: boolean
 }
+
+/** What our allocation can send to, which is the family of its own address (RFC 8656 section 7.2). */
+export type RelayFamily = 4 | 6
 
 /** Paths that the peer's candidates don't name: what its NATs give it, with room for some changes of them. */
 export const unlistedPathsMax = 8
@@ -42,7 +43,7 @@ export class LinkPaths {
   readonly #flights = new Map<string, Array<Flight>>()
   readonly #keysById = new Map<number, string>()
   #candidates: ReadonlyArray<LinkCandidate> = []
-  #relay = false
+  #relay: RelayFamily | undefined = undefined
   #lastId = 0
 
   constructor(options: PathsOptions) {
@@ -58,7 +59,7 @@ export class LinkPaths {
     return this.#keysById.size
   }
 
-  get relay(): boolean {
+  get relay(): RelayFamily | undefined {
     return this.#relay
   }
 
@@ -79,13 +80,9 @@ export class LinkPaths {
   #canReach(base: LinkBase, address: TransportAddress): boolean {
     const { families, mayCheck } = this.#options
     const version = family(address.host)
-    const possible =
-      base === "relay"
-        ? this.#relay && (version === 4 || families.relay6 === true)
-        : version === 4
-          ? families.udp4
-          : families.udp6
-    return version !== undefined && possible && mayCheck(base, address)
+    if (version === undefined) return false
+    const possible = base === "relay" ? this.#relay === version : version === 4 ? families.udp4 : families.udp6
+    return possible && mayCheck(base, address)
   }
 
   #create(base: LinkBase, remote: TransportAddress, kind: LinkCandidateKind, now: number): PathState {
@@ -124,10 +121,10 @@ export class LinkPaths {
   }
 
   /** Without an allocation its paths are gone at once; the caller takes care of their consent before. */
-  setRelay(available: boolean, now: number): void {
-    this.#relay = available
-    if (available) this.#list(now)
-    else for (const path of this.#paths.values()) if (path.base === "relay") this.delete(path)
+  setRelay(relay: RelayFamily | undefined, now: number): void {
+    if (this.#relay !== undefined) for (const path of this.#paths.values()) if (path.base === "relay") this.delete(path)
+    this.#relay = relay
+    if (relay !== undefined) this.#list(now)
   }
 
   /**

@@ -15,7 +15,7 @@ const make = (options: Partial<LinkAgentOptions> = {}): LinkAgent =>
     controlling: true,
     hosts: [own.host],
     families: { udp4: true, udp6: true },
-    relay: false,
+    relay: undefined,
     random: () => 0.5,
     ...options
   })
@@ -254,21 +254,39 @@ describe("the controlled side", () => {
 
 describe("what changes around a link", () => {
   it("ends the paths of an allocation with it", () => {
-    const agent = make({ relay: true })
+    const agent = make({ relay: 4 })
     agent.setRemote([reflexive], 0)
     const peer = new Peer(agent)
     peer.answering = ({ base }) => base === "relay"
     peer.run(1000)
     assert.strictEqual(agent.active?.base, "relay")
-    agent.setRelay(true, 1000)
+    agent.setRelay(4, 1000)
     assert.deepStrictEqual(peer.events, ["Established relayed"])
-    agent.setRelay(false, 1000)
+    agent.setRelay(undefined, 1000)
     assert.isUndefined(agent.active)
     assert.deepStrictEqual(peer.events, ["ConsentLost relayed", "Lost"])
     assert.isFalse(agent.accepts("relay", reflexive.address))
-    agent.setRelay(true, 1000)
+    agent.setRelay(4, 1000)
     peer.run(500)
     assert.deepStrictEqual(peer.events, ["Established relayed"])
+  })
+
+  it("takes up an allocation that comes later, whatever it reaches", () => {
+    const agent = make()
+    const six: LinkCandidate = { kind: "serverReflexive", address: { host: "2001:db8::2", port: 4000 } }
+    agent.setRemote([reflexive, six], 0)
+    const peer = new Peer(agent)
+    peer.answering = ({ base }) => base === "relay"
+    peer.run(1000)
+    for (const [relay, remote] of [
+      [6, six],
+      [4, reflexive]
+    ] as const) {
+      agent.setRelay(relay, peer.now)
+      peer.run(3000)
+      assert.strictEqual(agent.active?.base, "relay")
+      assert.deepStrictEqual(agent.active?.remote, remote.address)
+    }
   })
 
   it("leaves a withdrawn path in use until it is silent", () => {

@@ -22,22 +22,25 @@ describe("the paths of a link", () => {
       0
     )
     assert.deepStrictEqual(keys(paths), ["udp|10.0.0.2:4000", "udp|[fd00::2]:4000"])
-    paths.setRelay(true, 0)
+    paths.setRelay(4, 0)
     assert.deepStrictEqual(keys(paths), ["relay|10.0.0.2:4000", "udp|10.0.0.2:4000", "udp|[fd00::2]:4000"])
-    paths.setRelay(false, 0)
+    paths.setRelay(undefined, 0)
     assert.deepStrictEqual(keys(paths), ["udp|10.0.0.2:4000", "udp|[fd00::2]:4000"])
     const four = make({ udp4: true, udp6: false })
     four.setRemote([at("host", "10.0.0.2"), at("host", "fd00::2")], 0)
     assert.deepStrictEqual(keys(four), ["udp|10.0.0.2:4000"])
     const six = new LinkPaths({
-      families: { udp4: false, udp6: false, relay6: true },
+      families: { udp4: false, udp6: false },
       mayCheck: mayCheckByDefault,
       random: () => 0,
       timings
     })
-    six.setRelay(true, 0)
+    six.setRelay(6, 0)
     six.setRemote([at("host", "fd00::2")], 0)
+    six.setRemote([at("host", "10.0.0.2"), at("host", "fd00::2")], 0)
     assert.deepStrictEqual(keys(six), ["relay|[fd00::2]:4000"])
+    six.setRelay(4, 0)
+    assert.deepStrictEqual(keys(six), ["relay|10.0.0.2:4000"])
   })
 
   it("of withdrawn candidates stay while they have consent", () => {

@@ -16,7 +16,7 @@ const pathsTo = (candidates: ReadonlyArray<LinkCandidate>, relay = false): Reado
     timings
   })
   paths.setRemote(candidates, 0)
-  paths.setRelay(relay, 0)
+  paths.setRelay(relay ? 4 : undefined, 0)
   return [...paths.all()]
 }
 

@@ -172,12 +172,11 @@ export const make = Effect.fnUntraced(function* (
       }
     }
     const controlling = isSmaller(self.text, did.text)
-    const relayFamily = relay.state()?.relayedAddress.host.includes(":") === true
     const agent = new LinkAgent({
       controlling,
       hosts: whereabouts.hosts(),
-      families: { ...socket.families, relay6: relayFamily },
-      relay: relay.state() !== undefined,
+      families: socket.families,
+      relay: relay.family(),
       random: () => random.nextDoubleUnsafe(),
       mayCheck: mayCheckScopes(options.scopes)
     })

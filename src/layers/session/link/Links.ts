@@ -299,10 +299,10 @@ export const make = Effect.fnUntraced(function* (
     for (const link of links.all()) {
       // Another allocation is another way, though it goes through the same server, and has no channels yet.
       if (address !== relayed) {
-        link.agent.setRelay(false, now())
+        link.agent.setRelay(undefined, now())
         link.channels.clear()
       }
-      if (state !== undefined) link.agent.setRelay(true, now())
+      if (state !== undefined) link.agent.setRelay(relay.family(), now())
       link.wake.openUnsafe()
     }
     const isNew = address !== undefined && address !== relayed

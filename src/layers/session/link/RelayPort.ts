@@ -5,6 +5,7 @@
  */
 import { Clock, Effect, FiberSet, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
 import { FairRate } from "../../../domain/fairRate.ts"
+import type { RelayFamily } from "../../../domain/linkPaths.ts"
 import * as TokenBucket from "../../../domain/tokenBucket.ts"
 import { family, type TransportAddress } from "../../../domain/transportAddress.ts"
 import type { TurnAllocation, TurnAllocationState, TurnError } from "../../../services/TurnClient.ts"
@@ -59,6 +60,8 @@ export type RelayReceive = (payload: Uint8Array, from: TransportAddress) => void
 export interface RelayPort {
   /** What the server granted; `undefined` while there is no allocation that works. */
   readonly state: () => TurnAllocationState | undefined
+  /** What the allocation reaches: the family of its own address. */
+  readonly family: () => RelayFamily | undefined
   /** A meter for one member. */
   readonly meter: () => RelayMeter
   /** Sends data; false when it was dropped. */
@@ -76,9 +79,8 @@ export interface RelayPort {
   readonly probe: Effect.Effect<void>
 }
 
-/** What the relay reaches: the family of its own address. */
-const reaches = (state: TurnAllocationState, host: string): boolean =>
-  family(host) === family(state.relayedAddress.host)
+const familyOf = (state: TurnAllocationState | undefined): RelayFamily | undefined =>
+  state === undefined ? undefined : family(state.relayedAddress.host)
 
 export const make = Effect.fnUntraced(function* (
   ref: RelayRef | undefined,
@@ -99,8 +101,7 @@ export const make = Effect.fnUntraced(function* (
 
   /** A refusal is told by the client's events and counted there; the link goes another way then. */
   const ask = (of: TurnAllocation, host: string): void => {
-    const granted = of.state()
-    if (granted === undefined || !reaches(granted, host)) return
+    if (family(host) !== familyOf(of.state())) return
     const question = {}
     asked.set(host, question)
     const isWanted = () => asked.get(host) === question
@@ -137,6 +138,7 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     state,
+    family: () => familyOf(state()),
     meter: () => new RelayMeter(limits.perMemberBytesPerSecond),
     send: (payload, to, meter) => {
       if (allocation === undefined) return false

@@ -51,6 +51,7 @@ const make = () => {
     },
     relay: {
       state: () => undefined,
+      family: () => undefined,
       meter: () => new RelayMeter(1),
       send: () => true,
       sendCheck: (bytes, to) => void sent.push({ base: "relay", bytes, to }),
@@ -85,7 +86,7 @@ const make = () => {
         controlling: true,
         hosts: [],
         families: { udp4: true, udp6: true },
-        relay,
+        relay: relay ? 4 : undefined,
         random: () => 0.5
       }),
       meter: new RelayMeter(1),

@@ -15,14 +15,14 @@ const timeout = failure(new TurnTimeout({ attempts: 7 }))
 const refused = failure(new TurnPeerRefused({ code: 403, peer }))
 
 /** An allocation that answers the first questions for a permission with these errors, and counts them all. */
-const allocation = (errors: ReadonlyArray<TurnError>) => {
+const allocation = (errors: ReadonlyArray<TurnError>, relayHost = server.host) => {
   const asked: Array<string> = []
   const sent: Array<Uint8Array> = []
   const made: TurnAllocation = {
     state: () => ({
       server,
       transport: "udp",
-      relayedAddress: { host: server.host, port: 50_000 },
+      relayedAddress: { host: relayHost, port: 50_000 },
       mappedAddress: { host: "192.0.2.1", port: 4000 },
       lifetimeSeconds: 600,
       expiresAtMillis: 600_000
@@ -94,6 +94,22 @@ describe("permissions of the relay", () => {
       release()
       yield* TestClock.adjust("5 minutes")
       assert.strictEqual(silent.asked.length, 1)
+    })
+  )
+
+  it.effect("are asked for hosts that the allocation reaches, also where one of another family comes later", () =>
+    Effect.gen(function* () {
+      const [four, six] = [allocation([]), allocation([], "2001:db8::9")]
+      const { ref, relay } = yield* relayOf(four.made)
+      relay.permit([peer, "2001:db8::1"])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([relay.family(), four.asked], [4, [peer]])
+      yield* SubscriptionRef.set(ref, six.made)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([relay.family(), six.asked], [6, ["2001:db8::1"]])
+      yield* SubscriptionRef.set(ref, undefined)
+      yield* TestClock.adjust(1)
+      assert.isUndefined(relay.family())
     })
   )
 
