@@ -20,6 +20,7 @@ import {
   gossipSubscriptions,
   gossipTopicsSubscribed
 } from "./gossipMetrics.ts"
+import { actors } from "./actors.ts"
 import { coopMetrics } from "./coopMetrics.ts"
 import { ledgerMetrics } from "./ledgerMetrics.ts"
 import { linkMetrics } from "./linkMetrics.ts"
@@ -87,26 +88,12 @@ const gauge = <const L extends LabelValues>(description: Description<L>): Gauge<
 // --- supervisor ---
 
 /** The phases of a start, in their order. */
-export const startupPhases = ["config", "metrics", "identity", "network", "rpc", "running"] as const
+export const startupPhases = ["config", "metrics", "identity", "network", "ledger", "rpc", "running"] as const
 export type StartupPhase = (typeof startupPhases)[number]
 
 /** The states of the node; a state's index here is its value in `icn_supervisor_state`. */
 export const supervisorStates = ["stopped", "starting", "running", "stopping"] as const
 export type SupervisorState = (typeof supervisorStates)[number]
-
-/** The supervised parts of the node, as they appear in metrics, in `/health` and in `icn-node status`. */
-export const actors = [
-  "candidate_announce",
-  "candidate_cleanup",
-  "mdns",
-  "metrics_server",
-  "metrics_update",
-  "node_profiles",
-  "rpc_server",
-  "session_log",
-  "turn"
-] as const
-export type Actor = (typeof actors)[number]
 
 export const supervisorErrors = counter({
   name: "icn_supervisor_errors_total",
@@ -232,6 +219,7 @@ export const turnLifetimeLeft = gauge({
 
 // --- candidates ---
 
+export * from "./actors.ts"
 export * from "./candidateMetrics.ts"
 
 // --- gossip ---

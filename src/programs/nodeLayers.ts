@@ -5,10 +5,13 @@
 import type { FileSystem, Path } from "effect"
 import { Duration, Effect, Layer, Option } from "effect"
 import type { NodeConfigData } from "../domain/nodeConfig.ts"
+import * as CooperativeFile from "../layers/CooperativeFile.ts"
 import * as DataDirectoryFs from "../layers/DataDirectoryFs.ts"
 import * as GossipLibp2p from "../layers/GossipLibp2p.ts"
 import * as HealthMemory from "../layers/HealthMemory.ts"
 import * as IdentityFile from "../layers/IdentityFile.ts"
+import * as LedgerSqlite from "../layers/LedgerSqlite.ts"
+import * as LedgerSyncMemory from "../layers/LedgerSyncMemory.ts"
 import * as MetricsPrometheus from "../layers/MetricsPrometheus.ts"
 import * as NodeConfigToml from "../layers/NodeConfigToml.ts"
 import * as PeerBookFile from "../layers/PeerBookFile.ts"
@@ -82,6 +85,11 @@ const sessions: Subsystems["sessions"] = (relay) =>
     )
   )
 
+const ledger: Subsystems["ledger"] = CooperativeFile.layer().pipe(
+  Layer.provideMerge(LedgerSqlite.layerWith({ awaitOwnChain: true })),
+  Layer.merge(LedgerSyncMemory.layer)
+)
+
 /** A node as `icn-node run` starts it. */
 export const nodeLayers = ({
   config,
@@ -97,5 +105,6 @@ export const nodeLayers = ({
     dataDirectory,
     identity: identity(passphrase),
     sessions,
-    turn: TurnUdpTcp.layerNode
+    turn: TurnUdpTcp.layerNode,
+    ledger
   }))

@@ -11,6 +11,7 @@ import { Identity, type IdentityError } from "../services/Identity.ts"
 import { type ConfigInvalid, NodeConfig } from "../services/NodeConfig.ts"
 import type { TurnClient } from "../services/TurnClient.ts"
 import * as Actors from "./supervisor/actors.ts"
+import { type LedgerParts, startLedger } from "./supervisor/initLedger.ts"
 import { startMetrics } from "./supervisor/initMetrics.ts"
 import { type NetworkParts, startNetwork } from "./supervisor/initNetwork.ts"
 import { startRpc } from "./supervisor/initRpc.ts"
@@ -33,6 +34,8 @@ export interface Subsystems {
   /** Sessions with other members, what is known of where they are, and gossip; told this node's relayed address. */
   readonly sessions: NetworkParts["sessions"]
   readonly turn: Layer.Layer<TurnClient>
+  /** The cooperative and its books. */
+  readonly ledger: LedgerParts["ledger"]
 }
 
 export interface SupervisorOptions {
@@ -82,7 +85,15 @@ const startParts = Effect.fnUntraced(function* (
     startNetwork(actors, registry, subsystems).pipe(Effect.provideContext(identity)),
     ({ detail }) => detail
   )
-  yield* phase(registry, "rpc", startRpc(actors, registry).pipe(Effect.provideContext(network)), (path) => path)
+  const parts = Context.merge(identity, network)
+  const { books } = yield* phase(
+    registry,
+    "ledger",
+    startLedger(actors, subsystems).pipe(Effect.provideContext(parts)),
+    ({ detail }) => detail
+  )
+  const everything = Context.merge(parts, books)
+  yield* phase(registry, "rpc", startRpc(actors, registry).pipe(Effect.provideContext(everything)), (path) => path)
 
   yield* registry.setState("running")
   yield* registry.completed("running", `icn-node ${version}`)

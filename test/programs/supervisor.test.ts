@@ -21,7 +21,7 @@ import { Metrics } from "../../src/services/Metrics.ts"
 import { ConfigInvalid, NodeConfig } from "../../src/services/NodeConfig.ts"
 import { SessionListenFailed } from "../../src/services/SessionManager.ts"
 import { type TurnAllocation, TurnClient, TurnError, TurnTimeout } from "../../src/services/TurnClient.ts"
-import { memorySessions } from "../fixtures/memorySessions.ts"
+import { memoryBooks, memorySessions } from "../fixtures/memorySessions.ts"
 import { temporaryDirectory } from "../fixtures/temporaryDirectory.ts"
 
 const turnServer = { host: "127.0.0.1", port: 3478 }
@@ -46,6 +46,7 @@ const node = Effect.fnUntraced(function* (
     identity: IdentityMemory.layer(),
     sessions: memorySessions,
     turn: Layer.succeed(TurnClient, { allocate: () => Effect.never }),
+    ledger: memoryBooks,
     ...replace
   }
   const run = supervise(subsystems, { onEvent: (event) => Ref.update(events, (all) => [...all, event]) })
@@ -87,13 +88,13 @@ describe("supervisor", () => {
     Effect.gen(function* () {
       const one = yield* node()
       yield* startedNode(one)
-      const phases = ["config", "metrics", "identity", "network", "rpc", "running"] as const
+      const phases = ["config", "metrics", "identity", "network", "ledger", "rpc", "running"] as const
       assert.deepStrictEqual(yield* phasesOf(one), [...phases])
       for (const phase of phases) {
         assert.strictEqual(yield* one.metrics.value(supervisorStartupPhases, { phase }), 1)
       }
       assert.strictEqual((yield* one.health.report).state, "running")
-      assert.strictEqual(yield* one.metrics.value(systemActorsActive, {}), 7)
+      assert.strictEqual(yield* one.metrics.value(systemActorsActive, {}), 9)
     })
   )
 
@@ -109,7 +110,7 @@ describe("supervisor", () => {
       })
       yield* Effect.forkScoped(supervise(subsystems, { onEvent }))
       yield* Deferred.await(running)
-      const phases = ["config", "metrics", "identity", "network", "rpc", "running"]
+      const phases = ["config", "metrics", "identity", "network", "ledger", "rpc", "running"]
       assert.deepStrictEqual(
         yield* Ref.get(levels),
         phases.map((phase) => `${phase} Error`)
@@ -216,7 +217,7 @@ describe("supervisor", () => {
       const one = yield* node({ dataDirectory: DataDirectoryMemory.layer("/nowhere/at/all") })
       const failure = yield* Effect.flip(one.run)
       assert.strictEqual(failure.phase, "rpc")
-      assert.deepStrictEqual(yield* phasesOf(one), ["config", "metrics", "identity", "network"])
+      assert.deepStrictEqual(yield* phasesOf(one), ["config", "metrics", "identity", "network", "ledger"])
     })
   )
 

@@ -62,11 +62,6 @@ const nodeStatus = Effect.fnUntraced(function* (registry: Registry, actors: Acto
   return status
 })
 
-/** The ledger comes with the context of whoever runs the node; without one, its requests are answered as defects. */
-const wiredElsewhere = <A, E, R>(handlers: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is missing fails when it is asked for
-  handlers as Effect.Effect<A, E>
-
 /** The handlers of `NodeRpcs` for one node. */
 export const layer = (registry: Registry, actors: Actors) =>
   NodeRpcs.toLayer(
@@ -77,7 +72,7 @@ export const layer = (registry: Registry, actors: Actors) =>
         Stop: () => registry.requestStop,
         ...(yield* networkHandlers(registry)),
         ...(yield* fileHandlers),
-        ...(yield* wiredElsewhere(ledgerHandlers))
+        ...(yield* ledgerHandlers)
       })
     })
   )

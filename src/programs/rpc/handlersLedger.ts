@@ -29,6 +29,7 @@ const release = (ledger: Ledger["Service"], { id }: Named) =>
 /** What `LedgerRpcs` answers, for the ledger of this node. */
 export const ledgerHandlers = Effect.gen(function* () {
   const context = yield* Effect.context<Ledger>()
+  const sync = yield* LedgerSync
   const call = <A, E>(body: (ledger: Ledger["Service"]) => Effect.Effect<A, E>) =>
     Rpc.fork(Ledger.use(body).pipe(Effect.provideContext(context)))
   const stream = <A, E>(body: (ledger: Ledger["Service"]) => Stream.Stream<A, E>) =>
@@ -38,8 +39,7 @@ export const ledgerHandlers = Effect.gen(function* () {
       call(
         Effect.fnUntraced(function* (ledger) {
           // How far others are is known where the ledger is replicated.
-          const sync = yield* Effect.serviceOption(LedgerSync)
-          const peers = Option.isNone(sync) ? [] : (yield* sync.value.status).peers
+          const { peers } = yield* sync.status
           return yield* Reads.overview(ledger, peers)
         })
       ),

@@ -25,6 +25,7 @@ const operations: Readonly<Record<StartupPhase, Operation>> = {
   metrics: "metrics_server_start",
   identity: "identity",
   network: "network",
+  ledger: "ledger",
   rpc: "rpc_server",
   running: "startup"
 }

@@ -15,7 +15,7 @@ import { serve } from "../../../src/programs/rpc/server.ts"
 import { type NodeEvent, supervise } from "../../../src/programs/supervisor.ts"
 import { Identity } from "../../../src/services/Identity.ts"
 import { TurnClient } from "../../../src/services/TurnClient.ts"
-import { memorySessions } from "../../fixtures/memorySessions.ts"
+import { memoryBooks, memorySessions } from "../../fixtures/memorySessions.ts"
 import { temporaryDirectory } from "../../fixtures/temporaryDirectory.ts"
 
 /** A node in this process with a real local socket. */
@@ -32,7 +32,8 @@ const startNode = Effect.gen(function* () {
         dataDirectory: DataDirectoryMemory.layer(dataDir),
         identity: Layer.succeedContext(identity),
         sessions: memorySessions,
-        turn: Layer.succeed(TurnClient, { allocate: () => Effect.never })
+        turn: Layer.succeed(TurnClient, { allocate: () => Effect.never }),
+        ledger: memoryBooks
       },
       { onEvent: (event) => Ref.update(events, (all) => [...all, event]) }
     )

@@ -8,7 +8,7 @@ import * as NodeConfigMemory from "../../../src/layers/NodeConfigMemory.ts"
 import * as TurnMemory from "../../../src/layers/TurnMemory.ts"
 import * as UdpMemory from "../../../src/layers/UdpMemory.ts"
 import { supervise } from "../../../src/programs/supervisor.ts"
-import { memorySessions } from "../../fixtures/memorySessions.ts"
+import { memoryBooks, memorySessions } from "../../fixtures/memorySessions.ts"
 import { temporaryDirectory } from "../../fixtures/temporaryDirectory.ts"
 
 it.live("keeps the relay until sessions have said their last words", () =>
@@ -25,6 +25,7 @@ it.live("keeps the relay until sessions have said their last words", () =>
         dataDirectory: DataDirectoryMemory.layer(dataDir),
         identity: IdentityMemory.layer(),
         turn: TurnMemory.layer.pipe(Layer.provide(UdpMemory.layer())),
+        ledger: memoryBooks,
         sessions: (relay) => {
           const ended = Effect.sync(() => {
             relayAtTheEnd = SubscriptionRef.getUnsafe(relay)?.state()?.relayedAddress.host
