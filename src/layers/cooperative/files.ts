@@ -84,16 +84,17 @@ const writeText = async (path: string, text: string): Promise<void> => {
   }
 }
 
+const decode = (text: string | undefined): Result.Result<ReadonlyArray<CoopState>, Problem> =>
+  text === undefined
+    ? Result.succeed([])
+    : Result.mapError(decodeCoopFile(text), (detail) => ({ reason: "damaged", detail }))
+
 /** Keeps the state in a file of this user alone. */
 export const fileStore = (path: string): CoopStore => {
   const failed = ({ detail, reason }: Problem): CooperativeError =>
     failure(new CooperativeFileFailed({ path, reason, detail }))
   const attempt = <A>(reason: Reason, run: () => Promise<A>): Effect.Effect<A, CooperativeError> =>
     Effect.tryPromise({ try: run, catch: (error) => failed({ reason, detail: systemErrorText(error) }) })
-  const decode = (text: string | undefined): Result.Result<ReadonlyArray<CoopState>, Problem> =>
-    text === undefined
-      ? Result.succeed([])
-      : Result.mapError(decodeCoopFile(text), (detail) => ({ reason: "damaged", detail }))
   return {
     load: Effect.flatMap(
       attempt("unreadable", () => readText(path)),
