@@ -18,6 +18,8 @@ import { storageFailed } from "./threadFailure.ts"
 export interface OfflineBooks {
   readonly cooperative: CooperativeInfo
   readonly read: Call<ReaderCalls, LedgerError>
+  /** Makes all answers be of the version that is there now, until the scope closes. */
+  readonly frozen: Effect.Effect<void, LedgerError, Scope.Scope>
 }
 
 /** Anything but a failure of the file is a mistake of ours. */
@@ -54,6 +56,14 @@ export const open: (dataDirectory: string) => Effect.Effect<OfflineBooks | undef
     const call = caller(new Reader(journal))
     const read = (name: string, ...args: ReadonlyArray<unknown>) =>
       attempt(path, () => journal.read(() => call({ name, args })))
+    const frozen = Effect.acquireRelease(
+      attempt(path, () => {
+        journal.database.exec("BEGIN")
+        // The view is that of the first look.
+        journal.database.prepare("SELECT 1 FROM setting").get()
+      }),
+      () => Effect.sync(() => journal.database.exec("COMMIT"))
+    )
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a call returns what that method does
-    return { cooperative: yield* cooperativeOf(path, coop, journal), read: read as OfflineBooks["read"] }
+    return { cooperative: yield* cooperativeOf(path, coop, journal), read: read as OfflineBooks["read"], frozen }
   })

@@ -95,7 +95,7 @@ const suggestionsText = (suggestions: ReadonlyArray<LedgerLimitSuggestion>): str
 
 const suggest = Command.make(
   "suggest",
-  { did: optionalDid.pipe(), policy, currency, ...nodeFlags },
+  { did: optionalDid, policy, currency, ...nodeFlags },
   Effect.fnUntraced(function* ({ config, currency, dataDir, did, json, policy }) {
     const directory = yield* dataDirectory({ config, dataDir })
     const request = { policy, of: Option.getOrNull(did), currency: Option.getOrNull(currency) }
