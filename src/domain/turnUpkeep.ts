@@ -47,6 +47,14 @@ export const refreshFailuresMax = 3
 export const udpSilenceMillis = 3_000
 /** The same when the former allocation lived on TCP, so that UDP is probably blocked: two sends. */
 export const udpSilenceAfterTcpMillis = 1_500
+/** An allocation on TCP looks for UDP after so long, and twice as long after each look, up to this. */
+const udpLookFirstMillis = 60_000
+const udpLookMaxMillis = 900_000
+/** UDP that carried an allocation for so long is good: where it fails then, the looks begin anew. */
+export const udpStableMillis = 600_000
+/** So few bytes in so long are what keeps ways alive, of dozens of members, but no transfer and no call. */
+export const quietMillis = 10_000
+export const quietBytesMax = 65_536
 /** The longest that opening a TCP connection may take; a SYN is sent at 0, 1, 3 and 7 s. */
 export const tcpConnectTimeoutMillis = 10_000
 /** The wait before a Refresh is repeated after such an answer. */
@@ -144,6 +152,10 @@ export const reallocationDelayMillis = (reason: TurnFailureReason, failures: num
   const delay = Math.min(maxMillis, firstMillis * factor ** Math.min(failures - 1, 500))
   return delay * (0.9 + 0.2 * random)
 }
+
+/** The wait before an allocation on TCP looks for UDP, after so many looks; whole milliseconds. */
+export const udpLookDelayMillis = (looks: number, random: number): number =>
+  Math.round(Math.min(udpLookMaxMillis, udpLookFirstMillis * 2 ** Math.min(looks, 10)) * (0.9 + 0.2 * random))
 
 /** Peers per CreatePermission: IPv4 addresses take 12 bytes of a request, IPv6 addresses 24. */
 export const permissionBatches = (hosts: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {

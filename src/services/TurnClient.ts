@@ -148,8 +148,8 @@ export type TurnEvent =
   /** The allocation is gone (server restarted, refresh refused, silence); a new one is being asked for. */
   | { readonly _tag: "Lost"; readonly error: TurnError }
   /**
-   * A new allocation replaces a lost one; permissions and channels have been asked for again. The relayed address is
-   * the former one when the server had only been out of reach.
+   * A new allocation replaces a lost one, or one on TCP where UDP gets through again; permissions and channels have
+   * been asked for again. The relayed address is the former one when the server had only been out of reach.
    */
   | { readonly _tag: "Relocated"; readonly previous: TransportAddress; readonly state: TurnAllocationState }
   /** The server relays to a peer no longer; its permission and channels are dropped. */

@@ -146,3 +146,11 @@ describe("requestedLifetimeSeconds", () => {
     assert.strictEqual(asked(Duration.infinity), 0xffff_ffff)
   })
 })
+
+describe("udpLookDelayMillis", () => {
+  it("begins with a minute and doubles up to a quarter of an hour, with a tenth to either side", () => {
+    const delays = [0, 1, 2, 3, 4, 1e9].map((looks) => Upkeep.udpLookDelayMillis(looks, 0.5))
+    assert.deepStrictEqual(delays, [60_000, 120_000, 240_000, 480_000, 900_000, 900_000])
+    assert.deepStrictEqual([Upkeep.udpLookDelayMillis(0, 0), Upkeep.udpLookDelayMillis(0, 1)], [54_000, 66_000])
+  })
+})

@@ -189,6 +189,53 @@ describe("TurnUdpTcp: an allocation on TCP", () => {
     }).pipe(inWorldWithTcp())
   )
 
+  it.effect("moves to UDP once that gets through, with what it keeps, and gives back the former one", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer({ udpBlocked: true })
+      const { exit } = yield* timed(allocate(), "100 millis")
+      const allocation = yield* exit
+      const [bound, permitted] = [yield* openPeer(), yield* openPeer()]
+      yield* allocation.bindChannel(bound.address)
+      yield* allocation.permit(permitted.address.host)
+      const events = yield* watchEvents(allocation)
+      const former = allocation.state()?.relayedAddress
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(transportOf(allocation), "tcp")
+      server.blockUdp(false)
+      yield* TestClock.adjust("15 minutes")
+      assert.strictEqual(transportOf(allocation), "udp")
+      const [event] = events
+      assert.lengthOf(events, 1)
+      assert.deepStrictEqual(event?._tag === "Relocated" ? event.previous : undefined, former)
+      assert.deepStrictEqual([server.allocations().length, server.connections().length], [1, 0])
+      for (const peer of [bound, permitted]) {
+        assert.isTrue(allocation.send(peer.address, bytes("over UDP")))
+        yield* TestClock.adjust("10 millis")
+        assert.strictEqual(peer.heard.pop()?.[0], "over UDP")
+      }
+      yield* TestClock.adjust("1 hours")
+      assert.lengthOf(events, 1)
+    }).pipe(inWorldWithTcp())
+  )
+
+  it.effect("stays on TCP for as long as much goes through it", () =>
+    Effect.gen(function* () {
+      const server = yield* startServer({ udpBlocked: true })
+      const { exit } = yield* timed(allocate(), "100 millis")
+      const allocation = yield* exit
+      const peer = yield* openPeer()
+      yield* allocation.bindChannel(peer.address)
+      server.blockUdp(false)
+      for (let second = 0; second < 600; second++) {
+        for (let count = 0; count < 10; count++) allocation.send(peer.address, new Uint8Array(1000))
+        yield* TestClock.adjust("1 seconds")
+      }
+      assert.strictEqual(transportOf(allocation), "tcp")
+      yield* TestClock.adjust("1 minutes")
+      assert.strictEqual(transportOf(allocation), "udp")
+    }).pipe(inWorldWithTcp())
+  )
+
   it.effect("leaves a connection that brings noise for a new one, and counts it", () =>
     Effect.gen(function* () {
       const server = yield* startServer()

@@ -2,12 +2,13 @@
  * Keeps an allocation alive, and replaces it when it is lost: the fiber behind every `TurnAllocation`.
  *
  *   live:  Refresh before expiry and at each keepalive or doubt; renewal of peers; watch for silence
+ *          on TCP, a look for UDP now and then (UdpReturn.ts)
  *   lost:  Allocate on the same socket, then from new ones, UDP before TCP, with back-off, until the scope closes
  *
  * A server that restarts drops ChannelData in silence and answers 400 or 437, or ICMP while it is down, or its TCP
  * connections end: each of these is a doubt, and a Refresh tells.
  */
-import { Cause, Clock, Effect, Option, PubSub, Random, Result } from "effect"
+import { Cause, Clock, Effect, Exit, Option, PubSub, Random, Result } from "effect"
 import {
   turnAllocationFailures,
   turnAllocationRefreshes,
@@ -31,13 +32,15 @@ import { type TurnAllocationState, type TurnError, TurnProtocolError } from "../
 import * as Allocation from "./Allocation.ts"
 import { labelOf } from "./failures.ts"
 import { renewInRounds } from "./Peers.ts"
+import { forgetLooks, hasMoved, type Looks, returnToUdp } from "./UdpReturn.ts"
 import { becomeLive, becomeLost, failureOf, type Session, type SessionState } from "./Session.ts"
 
 type Live = Extract<SessionState, { readonly _tag: "Live" }>
 type Lost = Extract<SessionState, { readonly _tag: "Lost" }>
 
 /** Prolongs the allocation whenever it is time or somebody doubts it; fails when it is gone. */
-const keepRefreshed = Effect.fnUntraced(function* (session: Session, { granted, relay }: Live) {
+const keepRefreshed = Effect.fnUntraced(function* (session: Session, live: Live) {
+  const { granted, relay } = live
   const metrics = yield* Metrics
   const { keepalive } = session.options.config
   let state = granted
@@ -55,7 +58,8 @@ const keepRefreshed = Effect.fnUntraced(function* (session: Session, { granted, 
     if (Result.isSuccess(result)) {
       failures = 0
       state = result.success
-      becomeLive(session, relay, state)
+      // The session may have moved meanwhile.
+      if (!hasMoved(session, live)) becomeLive(session, relay, state)
       yield* metrics.inc(turnAllocationRefreshes, {})
     } else {
       failures++
@@ -80,12 +84,22 @@ const watchSilence = Effect.fnUntraced(function* ({ data, probes }: Session, { r
   }
 })
 
-/** One allocation's life: ends with the reason why it is gone. `announce` is given after a relocation. */
-const serve = (session: Session, live: Live, announce: Effect.Effect<void> | undefined) =>
-  Effect.all(
-    [keepRefreshed(session, live), watchSilence(session, live), renewInRounds(session, live.relay.link, announce)],
-    { concurrency: "unbounded", discard: true }
-  )
+/**
+ * One allocation's life: fails with the reason why it is gone, or succeeds when another one has taken its place.
+ * `announce` is given after a relocation.
+ */
+const serve = (session: Session, live: Live, announce: Effect.Effect<void> | undefined, looks: Looks) =>
+  Effect.raceFirst(
+    Effect.all(
+      [keepRefreshed(session, live), watchSilence(session, live), renewInRounds(session, live.relay.link, announce)],
+      { concurrency: "unbounded", discard: true }
+    ),
+    returnToUdp(session, live, looks)
+  ).pipe(Effect.ensuring(Effect.suspend(() => (hasMoved(session, live) ? retire(live) : Effect.void))))
+
+/** Gives an allocation back whose place another one has taken, which does not wait for that. */
+const retire = ({ relay }: Live) =>
+  Effect.asVoid(Effect.forkScoped(Effect.uninterruptible(relay.close), { startImmediately: true }))
 
 /** Why an allocation's life ended; what is no `TurnError` is a mistake of this program, and a new one may help. */
 const errorOf = (session: Session, cause: Cause.Cause<TurnError>): TurnError =>
@@ -173,10 +187,19 @@ const lostState = ({ state }: Session): Lost | undefined => (state._tag === "Los
 /** Runs until it is interrupted. */
 export const run = Effect.fnUntraced(function* (session: Session) {
   let announce: Effect.Effect<void> | undefined
+  const looks: Looks = { count: 0 }
   let short = 0
   while (session.state._tag === "Live") {
     const began = yield* Clock.currentTimeMillis
-    const cause = yield* serve(session, session.state, announce).pipe(Effect.sandbox, Effect.flip)
+    const live = session.state
+    const ended = yield* Effect.exit(serve(session, live, announce, looks))
+    yield* forgetLooks(looks, live, began)
+    if (hasMoved(session, live)) {
+      session.probes.settleAll()
+      announce = announceRelocation(session, live.granted)
+      continue
+    }
+    const cause = Exit.isFailure(ended) ? ended.cause : Cause.die(new Error("an allocation ended without a reason"))
     const error = errorOf(session, cause)
     becomeLost(session, error)
     yield* report("turn_refresh", cause)
