@@ -1,6 +1,6 @@
 #!/bin/sh
-# Brings the programs that the system tests talk to: coturn (a real TURN server), promtool (Prometheus' own check), and,
-# on Linux, iproute2 and nftables for networks of NATs.
+# Brings the programs that the system tests talk to: coturn (a real TURN server), promtool (Prometheus' own check),
+# hledger (which reads exported ledgers), and, on Linux, iproute2 and nftables for networks of NATs.
 # As root on Debian or Ubuntu they are installed or unpacked; elsewhere this says what to install and the tests that
 # need them are skipped by name (with CI=true a skip is a failure).
 set -eu
@@ -11,6 +11,7 @@ PATH="$PWD/$cache:$PATH:/usr/sbin"
 missing=""
 command -v turnserver >/dev/null 2>&1 || missing="$missing coturn"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v hledger >/dev/null 2>&1 || missing="$missing hledger"
 if [ "$(uname)" = Linux ]; then
   command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
   command -v nft >/dev/null 2>&1 || missing="$missing nftables"
@@ -21,7 +22,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "Installing for the tests:$missing ..." >&2
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq >&2
-  for package in coturn iproute2 nftables; do
+  for package in coturn hledger iproute2 nftables; do
     case "$missing" in
       *$package*) apt-get install -y -qq --no-install-recommends "$package" >&2 ;;
     esac
@@ -39,7 +40,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 else
   cat >&2 <<TEXT
 Not found:$missing. The tests that need them will be skipped. To run them all:
-  Debian, Ubuntu:  sudo apt-get install coturn prometheus iproute2 nftables
-  macOS:           brew install coturn prometheus
+  Debian, Ubuntu:  sudo apt-get install coturn hledger prometheus iproute2 nftables
+  macOS:           brew install coturn hledger prometheus
 TEXT
 fi
