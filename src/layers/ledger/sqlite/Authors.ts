@@ -16,8 +16,8 @@ export interface AuthorState {
   readonly sightTo: number | undefined
 }
 
-/** Authors kept within one write. */
-const keptMax = 4_096
+/** Authors kept within one write: as many as a large commit has. */
+const keptMax = 1_024
 
 export class Authors {
   readonly #select: StatementSync

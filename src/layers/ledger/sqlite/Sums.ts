@@ -9,8 +9,8 @@ import { integerOf } from "./values.ts"
 
 const nothing: Sums = { posted: 0, held: 0, unacked: 0 }
 
-/** Rows kept within one write. */
-const keptMax = 8_192
+/** Rows kept within one write: as many as a large commit changes. */
+const keptMax = 2_048
 
 interface Kept {
   sums: Sums

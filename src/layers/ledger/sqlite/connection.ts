@@ -2,9 +2,9 @@
  * Opens `ledger.sqlite`: makes it where there is none, and refuses what is not ours or newer than this program. WAL,
  * so that readers go on beside the writer, and synchronous FULL: what was committed is there after a power cut.
  */
-import { accessSync, constants, existsSync } from "node:fs"
-import { dirname } from "node:path"
+import { closeSync, existsSync, openSync, rmSync, statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
+import { pathToFileURL } from "node:url"
 import type { EntryId } from "../../../domain/ledgerEntry.ts"
 import { applicationId, schema, schemaVersion } from "./schema.ts"
 import { StorageError, storageErrorOf } from "./storageError.ts"
@@ -71,8 +71,8 @@ const settle = (database: DatabaseSync, path: string, { coop, readOnly = false }
   database.exec(`PRAGMA journal_size_limit = ${walBytesMax}`)
 }
 
-const opened = (path: string, options: JournalOptions): DatabaseSync => {
-  const database = new DatabaseSync(path, {
+const opened = (location: string | URL, path: string, options: JournalOptions): DatabaseSync => {
+  const database = new DatabaseSync(location, {
     readOnly: options.readOnly ?? false,
     timeout: lockTimeoutMillis,
     // The journal never inserts a row before what it refers to, and nothing is ever deleted from the graph.
@@ -87,25 +87,39 @@ const opened = (path: string, options: JournalOptions): DatabaseSync => {
   }
 }
 
-/** SQLite has no word for a directory that cannot be written to, only that the file could not be opened. */
-const refinedOf = (error: StorageError, { readOnly = false }: JournalOptions): StorageError => {
-  if (readOnly || error.reason !== "other" || !existsSync(dirname(error.path))) return error
+/** SQLite has one word for whatever keeps it from opening a file to write; the system has more. */
+const refinedOf = (error: StorageError): StorageError => {
+  const { path } = error
+  const existed = existsSync(path)
   try {
-    accessSync(dirname(error.path), constants.W_OK)
-    if (existsSync(error.path)) accessSync(error.path, constants.W_OK)
+    closeSync(openSync(path, "a"))
+    if (!existed) rmSync(path)
     return error
-  } catch {
-    return new StorageError(error.path, "readOnly", error.detail)
+  } catch (cause) {
+    const code: unknown = cause instanceof Error ? Reflect.get(cause, "code") : undefined
+    if (code === "ENOSPC" || code === "EDQUOT") return new StorageError(path, "full", error.detail)
+    const isForbidden = code === "EACCES" || code === "EPERM" || code === "EROFS"
+    return isForbidden ? new StorageError(path, "readOnly", error.detail) : error
   }
+}
+
+/** Beside the file a reader needs one that it may write to, unless nobody writes and all is in the file itself. */
+const isAtRest = (path: string): boolean => {
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false })
+  return existsSync(path) && (log === undefined || log.size === 0)
 }
 
 /** Opens the file, or throws a `StorageError`. */
 export const openDatabase = (path: string, options: JournalOptions): DatabaseSync => {
   try {
-    return opened(path, options)
+    return opened(path, path, options)
   } catch (cause) {
     const error = storageErrorOf(cause, path)
     if (error === undefined) throw cause
-    throw refinedOf(error, options)
+    if (options.readOnly !== true) throw error.reason === "other" && error !== cause ? refinedOf(error) : error
+    if (error.reason !== "readOnly" || !isAtRest(path)) throw error
+    const location = pathToFileURL(path)
+    location.search = "immutable=1"
+    return opened(location, path, options)
   }
 }

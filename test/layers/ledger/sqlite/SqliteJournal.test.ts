@@ -3,8 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach } from "vitest"
+import { admit } from "../../../../src/domain/ledgerAdmit.ts"
+import type { HistoryEntry } from "../../../../src/domain/ledgerHistory.ts"
+import type { Journal, JournalReads, Quarantined } from "../../../../src/layers/ledger/Journal.ts"
+import { MemoryJournal } from "../../../../src/layers/ledger/MemoryJournal.ts"
 import { openJournal, type SqliteJournal } from "../../../../src/layers/ledger/sqlite/SqliteJournal.ts"
-import { JournalPair } from "../../../fixtures/journalPair.ts"
+import { StorageError } from "../../../../src/layers/ledger/sqlite/storageError.ts"
+import { account, Coop, pays } from "../../../fixtures/ledgerCoop.ts"
+import { JournalPair, sealedOf } from "../../../fixtures/journalPair.ts"
 import { makeWorld, shuffled, type World } from "../../../fixtures/ledgerWorld.ts"
 import { fuzzSeed, makeRandom, type Random } from "../../../fixtures/random.ts"
 
@@ -20,18 +26,39 @@ const open = (path: string, coop: string, readOnly = false): SqliteJournal => {
   opened.push(journal)
   return journal
 }
+/** Does not wait for the disk, where nothing is said about it. */
+const openQuick = (path: string, coop: string): SqliteJournal => {
+  const journal = open(path, coop)
+  journal.database.exec("PRAGMA synchronous = OFF")
+  return journal
+}
+const closeAll = (): void => {
+  for (const journal of opened.splice(0)) journal.close()
+}
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "icn-node-"))
 })
 afterEach(() => {
-  for (const journal of opened.splice(0)) journal.close()
+  closeAll()
   rmSync(directory, { recursive: true, force: true })
+})
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
+
+const answersOf = (journal: JournalReads, { honest }: World) => ({
+  version: journal.version(),
+  entries: journal.entriesAfter(0, 1_000).map(({ booked, id }) => `${id} ${booked}`),
+  balances: journal.balances(undefined, 1_000),
+  heads: journal.heads(undefined, 1_000),
+  forks: journal.forks(undefined, 1_000),
+  holds: honest.map((account) => journal.openHolds(account, 100)),
+  credits: honest.map((account) => journal.creditsToAck(account, 100))
 })
 
 class Undone extends Error {}
 
-const undo = (body: () => void, journal: SqliteJournal): void => {
+const undo = (journal: Journal, body: () => void): void => {
   const undone = () =>
     journal.write(() => {
       body()
@@ -51,25 +78,59 @@ const accountsOf = ({ entries }: World): ReadonlyArray<string> => {
 }
 
 /** Feeds a world in a random order, some entries in one write, and some in a write that is undone first. */
-const feed = (world: World, random: Random, pair: JournalPair, journal: SqliteJournal): void => {
+const feed = (world: World, random: Random, pair: JournalPair, reopen: () => Journal): void => {
   const accounts = accountsOf(world)
   const order = [...shuffled(world, random)]
   while (order.length > 0) {
     const batch = order.splice(0, 1 + random.below(12))
     if (random.below(6) === 0) {
-      undo(() => {
+      undo(pair.journal, () => {
         for (const one of batch) pair.deliverHere(one)
         pair.journal.balances(undefined, 100)
-      }, journal)
+        pair.journal.setAside(quarantined(random))
+        pair.journal.refuse("00".repeat(16), "digest", "overLimit")
+      })
+      pair.compareAll(accounts)
     }
-    journal.write(() => {
+    pair.journal.write(() => {
       for (const one of batch) if (pair.deliver(one) > 0 && random.below(3) === 0) pair.compareBooks()
+      if (random.below(4) === 0) pair.prove(random.below(3))
       if (random.below(8) === 0) pair.compareAll(accounts)
     })
     pair.compareBooks()
+    if (random.below(8) === 0) pair.journal = reopen()
   }
   pair.compareAll(accounts)
 }
+
+const keyNumber = (index: number) => index.toString(16).padStart(32, "0")
+
+/** All entries of a cooperative, in one write. */
+const deliverAll = ({ replica: { history } }: Coop): { readonly journal: SqliteJournal } => {
+  const journal = openQuick(nextPath(), history.coop)
+  journal.write(() => {
+    for (const { entry, id } of history.entries()) {
+      const admission = admit({ entry, id }, journal)
+      if (admission._tag !== "Admitted") throw new Error(`${id} is ${admission._tag}`)
+      journal.add(admission.entry, sealedOf({ entry, id }), "signed")
+    }
+  })
+  return { journal }
+}
+
+const states = ["pending", "rejected", "parked"] as const
+
+const quarantined = (random: Random): Quarantined => ({
+  id: hex(random.bytes(1)).repeat(32),
+  author: `0${random.below(3)}`.repeat(32),
+  seq: random.below(1000),
+  state: random.pick(states),
+  reason: random.pick(["missing", "overLimit", "forkedAuthor"]),
+  missing: ["aa", "bb", "cc"].slice(random.below(3)).map((byte) => byte.repeat(32)),
+  proof: random.pick(["signed", "vouched"] as const),
+  sealed: { body: random.bytes(1 + random.below(200)), signature: random.bytes(64) },
+  at: random.below(2 ** 40)
+})
 
 describe("SqliteJournal", () => {
   it("answers as the journal in memory does, entry by entry, for 200 made-up cooperatives", () => {
@@ -79,16 +140,171 @@ describe("SqliteJournal", () => {
       const world = makeWorld(worldSeed, index % 20 === 0 ? 300 : 60)
       const random = makeRandom(worldSeed)
       const path = nextPath()
-      const journal = open(path, world.coop)
+      const reopen = () => {
+        closeAll()
+        return openQuick(path, world.coop)
+      }
       try {
-        const pair = new JournalPair(journal, () => (random.below(4) === 0 ? "vouched" : "signed"))
-        feed(world, random, pair, journal)
-        versions += journal.version()
+        const pair = new JournalPair(reopen(), () => (random.below(4) === 0 ? "vouched" : "signed"))
+        feed(world, random, pair, reopen)
+        versions += pair.journal.version()
       } catch (cause) {
         throw new Error(hint(worldSeed), { cause })
       }
-      journal.close()
     }
     assert.isAtLeast(versions, 5_000)
   }, 300_000)
+
+  it("is there as it was when it is opened again, for another reader as well", () => {
+    const world = makeWorld(seed, 100)
+    const path = nextPath()
+    const pair = new JournalPair(open(path, world.coop))
+    pair.journal.write(() => {
+      for (const one of world.entries) pair.deliver(one)
+    })
+    closeAll()
+    for (const readOnly of [false, true]) {
+      pair.journal = open(path, world.coop, readOnly)
+      pair.compareAll(accountsOf(world))
+      assert.isAbove(pair.journal.version(), 0)
+      closeAll()
+    }
+  })
+
+  it("shows a reader beside the writer what is committed and nothing else", () => {
+    const world = makeWorld(seed, 100)
+    const path = nextPath()
+    const pair = new JournalPair(open(path, world.coop))
+    const reader = open(path, world.coop, true)
+    for (const one of world.entries) {
+      const before = answersOf(reader, world)
+      reader.read(() => {
+        const version = reader.version()
+        pair.journal.write(() => {
+          pair.deliver(one)
+          assert.strictEqual(reader.version(), version)
+        })
+        // Of one version throughout, although there is another by now.
+        assert.deepStrictEqual(answersOf(reader, world), before)
+      })
+      assert.deepStrictEqual(answersOf(reader, world), answersOf(pair.journal, world))
+    }
+    assert.throws(
+      () => reader.write(() => reader.refuse("00".repeat(16), "digest", "overLimit")),
+      StorageError,
+      "readonly"
+    )
+  })
+
+  it("makes a write within a write a part of it", () => {
+    const world = makeWorld(seed)
+    const [genesis] = world.entries
+    const pair = new JournalPair(openQuick(nextPath(), world.coop))
+    const { journal } = pair
+    if (genesis === undefined) throw new Error("a world without a genesis")
+    undo(journal, () => journal.write(() => pair.deliverHere(genesis)))
+    assert.strictEqual(journal.version(), 0)
+    journal.write(() => journal.write(() => pair.deliver(genesis)))
+    pair.compareAll(accountsOf(world))
+  })
+
+  it("keeps the quarantine as the one in memory does", () => {
+    const random = makeRandom(seed)
+    const journal = openQuick(nextPath(), "00".repeat(32))
+    const memory = new MemoryJournal(journal.coop)
+    const known = new Set<string>()
+    for (let step = 0; step < 2_000; step++) {
+      const one = quarantined(random)
+      known.add(one.id)
+      const id = random.pick([...known])
+      for (const each of [journal, memory]) {
+        each.write(() => (step % 3 === 0 ? each.takeOut(id) : each.setAside(one)))
+      }
+      assert.deepStrictEqual(journal.quarantineSize(), memory.quarantineSize())
+      assert.deepStrictEqual(journal.quarantined(id), memory.quarantined(id))
+      if (step % 50 !== 0) continue
+      const newest = journal.quarantine(undefined, 1_000)
+      assert.deepStrictEqual(newest, memory.quarantine(undefined, 1_000))
+      const after = newest[random.below(newest.length)]?.id
+      assert.deepStrictEqual(journal.quarantine(after, 5), memory.quarantine(after, 5))
+      for (const missing of ["aa", "bb", "cc", "dd"].map((byte) => byte.repeat(32))) {
+        assert.sameMembers([...journal.waitingFor(missing)], [...memory.waitingFor(missing)])
+      }
+      const [mine, theirs] = [journal.biggestOffender(), memory.biggestOffender()]
+      assert.deepStrictEqual(mine, theirs)
+    }
+    assert.isAtLeast(journal.quarantineSize().entries, 20)
+  })
+
+  it("remembers the last 100,000 refusals", () => {
+    const journal = openQuick(nextPath(), "00".repeat(32))
+    journal.write(() => {
+      for (let index = 0; index < 100_010; index++) journal.refuse(keyNumber(index), `digest ${index}`, "overLimit")
+    })
+    assert.isUndefined(journal.refusal(keyNumber(9)))
+    for (const index of [10, 50_000, 100_009]) {
+      assert.deepStrictEqual(journal.refusal(keyNumber(index)), { digest: `digest ${index}`, reason: "overLimit" })
+    }
+    journal.write(() => journal.refuse(keyNumber(500), "other", "tooLarge"))
+    assert.deepStrictEqual(journal.refusal(keyNumber(500)), { digest: "other", reason: "tooLarge" })
+  })
+
+  it("corrects stored sums, and has no row for nothing", () => {
+    const world = makeWorld(seed)
+    const journal = openQuick(nextPath(), world.coop)
+    const account = world.honest[0] ?? ""
+    const sums = () => journal.balances(undefined, 10).map(({ held, posted, unacked }) => [posted, held, unacked])
+    const correct = (posted: number, held: number, unacked: number) =>
+      journal.write(() => journal.correct([{ account, currency: 1, posted, held, unacked }]))
+    correct(5, 2, 1)
+    correct(-3, 0, 1)
+    assert.deepStrictEqual(sums(), [[2, 2, 2]])
+    correct(-2, -2, -2)
+    assert.deepStrictEqual(sums(), [])
+    assert.strictEqual(journal.balance(account, 1).posted, 0)
+    assert.throws(() => correct(Number.MAX_SAFE_INTEGER + 1, 0, 0), RangeError)
+    assert.deepStrictEqual(sums(), [])
+  })
+
+  it("sees forks through a past of many thousand entries", () => {
+    const coop = new Coop(["ann", "ben", "cam"])
+    const toBen = coop.pay("ann", "ben", 1)
+    const toCam = coop.pay("ann", "cam", 1, { prev: undefined })
+    let last = coop.ack("cam", toCam)
+    for (let count = 0; count < 3_000; count++) {
+      last = coop.write("cam", { kind: "hold", expiresAt: 0 }, { legs: pays("cam", "ben", 1) })
+      last = coop.write("cam", { kind: "void", hold: last.id })
+    }
+    const { journal } = deliverAll(coop)
+    const refs = (...entries: ReadonlyArray<HistoryEntry>) => entries.map(({ id }) => journal.find(id) ?? toBen)
+    const ann = account("ann")
+    const ask = () => {
+      assert.isTrue(journal.seesFork(ann, refs(toBen, last)))
+      assert.isFalse(journal.seesFork(ann, refs(last)))
+      assert.isFalse(journal.seesFork(ann, refs(toBen)))
+      assert.isFalse(journal.seesFork(account("ben"), refs(toBen, last)))
+    }
+    journal.read(ask)
+    journal.write(ask)
+    journal.write(ask)
+    // It is known from now on.
+    const known = journal.database.prepare("SELECT count(*) AS sights FROM sight").get()
+    assert.isAbove(Number(known?.["sights"]), 6_000)
+  })
+
+  it("takes more authors and accounts in one write than it keeps at hand", () => {
+    const many = 1_100
+    const names = Array.from({ length: many }, (_, index) => `author ${index}`)
+    const coop = new Coop(names)
+    for (const name of names) coop.pay(name, `payee of ${name}`, 3)
+    for (const name of names) coop.pay(name, names[0] === name ? "author 1" : "author 0", 2)
+    const { journal } = deliverAll(coop)
+    const rows = journal.balances(undefined, 3 * many)
+    assert.isAtLeast(rows.length, 2 * many)
+    assert.deepStrictEqual(rows, coop.replica.books.balances())
+    assert.strictEqual(journal.heads(undefined, 3 * many).length, many + 1)
+    assert.isTrue(
+      journal.heads(undefined, 3 * many).every(({ author, seq }) => seq === 1 || author === account("steward"))
+    )
+  })
 })
