@@ -13,6 +13,7 @@ import { id } from "./cli/id.ts"
 import { type CommandFailed, exitCodes } from "./cli/output.ts"
 import { dial } from "./cli/dial.ts"
 import { doctor } from "./cli/doctor.ts"
+import { coop } from "./cli/coop.ts"
 import { ledger } from "./cli/ledger.ts"
 import { network } from "./cli/network.ts"
 import { peers } from "./cli/peers.ts"
@@ -36,6 +37,7 @@ const root = Command.make("icn-node").pipe(
     ping,
     send,
     receive,
+    coop,
     ledger,
     network,
     doctor,

@@ -13,6 +13,7 @@ import { turnTransports } from "../../domain/turnServer.ts"
 import { refusals } from "../../protocol/fileTransfer.ts"
 import { SessionError } from "../../services/SessionManager.ts"
 import { FileTransferError } from "../fileTransfer/errors.ts"
+import { CoopRpcs } from "./coopApi.ts"
 import { LedgerRpcs } from "./ledgerApi.ts"
 
 export const ActorStatus = Schema.Struct({
@@ -248,7 +249,7 @@ export class NodeRpcs extends RpcGroup.make(
     error: TransferError,
     stream: true
   })
-).merge(LedgerRpcs) {}
+).merge(LedgerRpcs, CoopRpcs) {}
 
 /** The longest line that either side keeps; a status is a few kilobytes, a list of all peers a few hundred. */
 export const messageBytesMax = 1_048_576

@@ -11,6 +11,7 @@ import type { TurnAllocationState } from "../../services/TurnClient.ts"
 import type { Actors, ActorStatus } from "../supervisor/actors.ts"
 import type { Registry } from "../supervisor/registry.ts"
 import { NodeRpcs, type NodeStatus } from "./Api.ts"
+import { coopHandlers } from "./handlersCoop.ts"
 import { fileHandlers } from "./handlersFiles.ts"
 import { ledgerHandlers } from "./handlersLedger.ts"
 import { networkHandlers } from "./handlersNetwork.ts"
@@ -72,7 +73,8 @@ export const layer = (registry: Registry, actors: Actors) =>
         Stop: () => registry.requestStop,
         ...(yield* networkHandlers(registry)),
         ...(yield* fileHandlers),
-        ...(yield* ledgerHandlers)
+        ...(yield* ledgerHandlers),
+        ...(yield* coopHandlers)
       })
     })
   )
