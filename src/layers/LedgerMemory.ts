@@ -112,6 +112,8 @@ const shelfOf = (options: BookkeeperOptions): LedgerShelf => {
       Effect.sync(() => {
         serving = coop
       }),
+    // Books in memory are not lost by themselves.
+    genesis: () => Effect.undefined,
     open: (coop) =>
       Effect.suspend(() => {
         const journal = journals.get(coop) ?? new MemoryJournal(coop)

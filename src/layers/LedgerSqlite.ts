@@ -15,7 +15,7 @@ import * as Offline from "./ledger/sqlite/offline.ts"
 import * as SqliteEngine from "./ledger/sqlite/SqliteEngine.ts"
 
 export interface LedgerSqliteOptions
-  extends Service.LedgerServiceOptions, Pick<SqliteEngine.SqliteEngineOptions, "callsMax"> {}
+  extends Service.LedgerServiceOptions, Pick<SqliteEngine.SqliteEngineOptions, "callsMax" | "checkpoints"> {}
 
 /** The cooperatives in a data directory. */
 const makeShelf = (
@@ -24,7 +24,8 @@ const makeShelf = (
   options: LedgerSqliteOptions
 ): LedgerShelf => ({
   serving: Files.readServing(dataDirectory),
-  serve: (coop) => Files.writeServing(dataDirectory, coop),
+  serve: (coop, genesis) => Files.writeServing(dataDirectory, coop, genesis),
+  genesis: (coop) => Files.readGenesis(dataDirectory, coop),
   open: (coop) =>
     Effect.flatMap(Files.makePlace(dataDirectory, coop), (path) =>
       SqliteEngine.make({ ...options, path, coop, account: accountOf(identity.did), identity })

@@ -120,7 +120,9 @@ export interface LedgerEngine {
 export interface LedgerShelf {
   /** The cooperative that was served last, if there is one. */
   readonly serving: Effect.Effect<EntryId | undefined, LedgerError>
-  readonly serve: (coop: EntryId) => Effect.Effect<void, LedgerError>
+  readonly serve: (coop: EntryId, genesis: SealedBytes) => Effect.Effect<void, LedgerError>
+  /** The genesis that came with `serve`, so that lost books can be begun again; the other members have the rest. */
+  readonly genesis: (coop: EntryId) => Effect.Effect<SealedBytes | undefined, LedgerError>
   /** Opens the books of a cooperative, making empty ones where there are none. */
   readonly open: (coop: EntryId) => Effect.Effect<LedgerEngine, LedgerError, Scope.Scope>
   /** Removes the books of a cooperative that is no longer served. */

@@ -16,7 +16,16 @@ import {
 } from "../../services/Ledger.ts"
 import { report } from "../../services/Metrics.ts"
 import type { CommitUnknown, LedgerEngine, LedgerShelf } from "./Engine.ts"
-import { accountOf, defaultCurrencies, foundGenesis, type Genesis, implicitName, infoOf } from "./founding.ts"
+import {
+  accountOf,
+  defaultCurrencies,
+  foundGenesis,
+  type Genesis,
+  implicitName,
+  infoOf,
+  readGenesis
+} from "./founding.ts"
+import type { StoredEntry } from "./Journal.ts"
 import { Prover } from "./Prover.ts"
 import { Wakes } from "./Wakes.ts"
 
@@ -128,7 +137,9 @@ export class Serving {
         if (entries > 1) return yield* new LedgerError({ reason })
       }
       const served = yield* this.#open(genesis.id, genesis)
-      yield* Effect.onError(this.#shelf.serve(genesis.id), (cause) => Scope.close(served.scope, Exit.failCause(cause)))
+      yield* Effect.onError(this.#shelf.serve(genesis.id, genesis), (cause) =>
+        Scope.close(served.scope, Exit.failCause(cause))
+      )
       this.#served = served
       if (before !== undefined) {
         yield* Scope.close(before.scope, Exit.void)
@@ -147,17 +158,27 @@ export class Serving {
     })
   }
 
+  /** Writes the genesis into empty books: a given one, or that of books that were lost. */
+  #begin(engine: LedgerEngine, given: Genesis | undefined): Effect.Effect<StoredEntry | undefined, LedgerError> {
+    return Effect.gen({ self: this }, function* () {
+      const genesis = given ?? (yield* this.#shelf.genesis(engine.coop))
+      if (genesis === undefined) return undefined
+      const { body, signature } = yield* Effect.fromResult(readGenesis(genesis))
+      const at = Math.round(yield* Clock.currentTimeMillis)
+      yield* Effect.catchTag(
+        engine.write("receive", [{ body, signature, proof: "signed" }], at),
+        "CommitUnknown",
+        (unknown) => Effect.fail(storageFailed(engine.coop, unknown))
+      )
+      return yield* engine.read("entry", engine.coop)
+    })
+  }
+
   #openIn(coop: EntryId, genesis: Genesis | undefined, scope: Scope.Closeable): Effect.Effect<Served, LedgerError> {
     return Effect.gen({ self: this }, function* () {
       const engine = yield* Scope.provide(this.#shelf.open(coop), scope)
-      if (genesis !== undefined) {
-        const at = Math.round(yield* Clock.currentTimeMillis)
-        const bytes = { body: genesis.body, signature: genesis.signature, proof: "signed" } as const
-        yield* Effect.catchTag(engine.write("receive", [bytes], at), "CommitUnknown", (unknown) =>
-          Effect.fail(storageFailed(coop, unknown))
-        )
-      }
-      const first = yield* engine.read("entry", coop)
+      const there = yield* engine.read("entry", coop)
+      const first = there ?? (yield* this.#begin(engine, genesis))
       if (first?.entry.kind !== "genesis") {
         const detail = "the first entry of the cooperative is not in it"
         return yield* new LedgerError({ reason: new LedgerStorageFailed({ path: coop, reason: "corrupt", detail }) })

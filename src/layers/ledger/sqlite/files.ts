@@ -1,6 +1,7 @@
 /**
- * The files of the ledger in a data directory: `ledger/serving.json` names the cooperative that is served, and each
- * cooperative has a directory of its own with `ledger.sqlite` in it. They are this user's alone.
+ * The files of the ledger in a data directory: `ledger/serving.json` names the cooperative that is served, with its
+ * first entry, so that books that were lost can be begun again; and each cooperative has a directory of its own with
+ * `ledger.sqlite` in it. They are this user's alone.
  */
 import { Effect } from "effect"
 import * as Fs from "node:fs/promises"
@@ -8,6 +9,7 @@ import { dirname, join } from "node:path"
 import type { EntryId } from "../../../domain/ledgerEntry.ts"
 import { systemErrorCode, systemErrorText } from "../../../domain/systemError.ts"
 import { LedgerError, LedgerStorageFailed } from "../../../services/Ledger.ts"
+import type { SealedBytes } from "../Journal.ts"
 
 export const directoryOf = (dataDirectory: string): string => join(dataDirectory, "ledger")
 export const servingFile = (dataDirectory: string): string => join(directoryOf(dataDirectory), "serving.json")
@@ -19,8 +21,8 @@ export const booksFile = (dataDirectory: string, coop: EntryId): string => {
   return join(directoryOf(dataDirectory), coop, "ledger.sqlite")
 }
 
-/** Far more than it has. */
-const servingBytesMax = 1024
+/** More than it has with the largest entry there can be, as hex. */
+const servingBytesMax = 64 * 1024
 
 const isCoop = (text: unknown): text is EntryId => typeof text === "string" && /^[0-9a-f]{64}$/.test(text)
 
@@ -39,11 +41,24 @@ export const failureOf = (path: string, error: unknown): LedgerError => {
 const attempt = <A>(path: string, body: () => Promise<A>): Effect.Effect<A, LedgerError> =>
   Effect.tryPromise({ try: body, catch: (error) => failureOf(path, error) })
 
-const coopIn = (text: string): EntryId | undefined => {
+interface ServingFile {
+  readonly coop: EntryId
+  /** Files that people wrote have none. */
+  readonly genesis: SealedBytes | undefined
+}
+
+const bytesIn = (value: object, name: string): Uint8Array | undefined => {
+  const text: unknown = Reflect.get(value, name)
+  return typeof text === "string" && /^([0-9a-f]{2})+$/.test(text) ? Buffer.from(text, "hex") : undefined
+}
+
+const servingIn = (text: string): ServingFile | undefined => {
   try {
     const value: unknown = JSON.parse(text)
-    const coop: unknown = typeof value === "object" && value !== null && "coop" in value ? value.coop : undefined
-    return isCoop(coop) ? coop : undefined
+    if (typeof value !== "object" || value === null || !("coop" in value) || !isCoop(value.coop)) return undefined
+    const [body, signature] = [bytesIn(value, "genesis"), bytesIn(value, "signature")]
+    const genesis = body === undefined || signature === undefined ? undefined : { body, signature }
+    return { coop: value.coop, genesis }
   } catch {
     // Text that is no JSON names no cooperative; whoever asks tells so.
     return undefined
@@ -65,8 +80,8 @@ export const readServing = Effect.fnUntraced(function* (dataDirectory: string) {
   const path = servingFile(dataDirectory)
   const text = yield* attempt(path, () => readText(path))
   if (text === undefined) return undefined
-  const coop = coopIn(text)
-  if (coop !== undefined) return coop
+  const serving = servingIn(text)
+  if (serving !== undefined) return serving.coop
   return yield* new LedgerError({
     reason: new LedgerStorageFailed({
       path,
@@ -75,6 +90,21 @@ export const readServing = Effect.fnUntraced(function* (dataDirectory: string) {
     })
   })
 })
+
+/** The first entry of the cooperative that is served, if the file has it. */
+export const readGenesis = (
+  dataDirectory: string,
+  coop: EntryId
+): Effect.Effect<SealedBytes | undefined, LedgerError> => {
+  const path = servingFile(dataDirectory)
+  return Effect.map(
+    attempt(path, () => readText(path)),
+    (text) => {
+      const serving = text === undefined ? undefined : servingIn(text)
+      return serving?.coop === coop ? serving.genesis : undefined
+    }
+  )
+}
 
 const syncDirectory = async (path: string): Promise<void> => {
   const directory = await Fs.open(path, "r")
@@ -115,10 +145,17 @@ const writeText = async (path: string, text: string): Promise<void> => {
   await syncDirectory(dirname(path))
 }
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+
 /** Puts another cooperative in the place of the one that is served, in one step. */
-export const writeServing = (dataDirectory: string, coop: EntryId): Effect.Effect<void, LedgerError> => {
+export const writeServing = (
+  dataDirectory: string,
+  coop: EntryId,
+  { body, signature }: SealedBytes
+): Effect.Effect<void, LedgerError> => {
   const path = servingFile(dataDirectory)
-  return attempt(path, () => writeText(path, `${JSON.stringify({ coop })}\n`))
+  const text = JSON.stringify({ coop, genesis: hex(body), signature: hex(signature) })
+  return attempt(path, () => writeText(path, `${text}\n`))
 }
 
 /** Makes the directory of a cooperative's books; says where the books are. */
