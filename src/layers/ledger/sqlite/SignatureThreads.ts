@@ -2,8 +2,9 @@
  * Signatures are verified in threads of their own, in pieces, so that neither the main thread nor the one that writes
  * waits for them. Verifying changes nothing, so what a thread loses is done again, if need be on the spot.
  */
-import { Effect, Semaphore } from "effect"
+import { Cause, Effect, Scope, Semaphore } from "effect"
 import { availableParallelism } from "node:os"
+import { report } from "../../../services/Metrics.ts"
 import type { LedgerEngine, SignatureVerdict } from "../Engine.ts"
 import type { SealedBytes } from "../Journal.ts"
 import { SignatureVerifier } from "../signatures.ts"
@@ -25,14 +26,7 @@ const options: Thread.ThreadOptions = {
   name: "signature",
   module: Thread.moduleBeside(import.meta.url, "../thread/signatureThread"),
   data: () => undefined,
-  limits: {
-    callsMax: piecesMax * threadsMax,
-    batchCallsMax: 1,
-    batchBytesMax: Infinity,
-    batchesMax: piecesMax,
-    earlyCallsMin: 0,
-    earlyBytesMin: 0
-  },
+  limits: Thread.oneAtATime(piecesMax * threadsMax),
   // Keys and one piece at a time.
   heapMiBMax: 128
 }
@@ -52,32 +46,51 @@ const onTheSpot = Effect.fnUntraced(function* (entries: ReadonlyArray<SealedByte
   return verdicts
 })
 
-/** Starts the threads. A run that is longer than a piece has a verified end in each. */
-export const make = Effect.gen(function* () {
-  const threads = yield* Effect.all(
-    Array.from({ length: Math.min(threadsMax, Math.max(1, availableParallelism() - 1)) }, () => Thread.make(options)),
+const threadsWanted = (): number => Math.min(threadsMax, Math.max(1, availableParallelism() - 1))
+
+/** The threads, which begin when there is something to verify. */
+const startLater = Effect.gen(function* () {
+  const scope = yield* Effect.scope
+  const start = Effect.all(
+    Array.from({ length: threadsWanted() }, () => Thread.make(options)),
     { concurrency: "unbounded" }
+  ).pipe(
+    Scope.provide(scope),
+    Effect.tapError(({ message }) =>
+      report("ledger_storage", Cause.fail(new Error(`signatures are verified without threads: ${message}`)))
+    ),
+    // Whoever is the first may go away; the threads are for all.
+    Effect.uninterruptible
   )
-  const permits = yield* Semaphore.make(piecesMax * threads.length)
+  return yield* Effect.cached(start)
+})
+
+/** Verifies in threads that end with the scope. A run that is longer than a piece has a verified end in each. */
+export const make: Effect.Effect<LedgerEngine["verifySignatures"], never, Scope.Scope> = Effect.gen(function* () {
+  const started = yield* startLater
+  const permits = yield* Semaphore.make(piecesMax * threadsWanted())
   let turn = 0
+  const inThread = Effect.fnUntraced(function* (entries: ReadonlyArray<SealedBytes>, verify: "each" | "runs") {
+    const threads = yield* started
+    turn = (turn + 1) % threads.length
+    const { entries: packed, memory } = together(entries)
+    const verdicts = yield* (
+      threads[turn]?.call("verify", [packed, verify], { transfer: [memory] }) ?? Effect.die(new Error("no thread"))
+    )
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers with what the method returns
+    return verdicts as ReadonlyArray<SignatureVerdict>
+  })
   const verifyPiece = (entries: ReadonlyArray<SealedBytes>, verify: "each" | "runs") =>
-    Effect.suspend(() => {
-      turn = (turn + 1) % threads.length
-      const { entries: packed, memory } = together(entries)
-      const call = threads[turn]?.call("verify", [packed, verify], { transfer: [memory] }) ?? Effect.die("no thread")
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers with what the method returns
-      return call as Effect.Effect<ReadonlyArray<SignatureVerdict>, Thread.CallFailure>
-    }).pipe(
-      Effect.retry({ times: triesMax - 1, while: ({ _tag }) => _tag === "Lost" }),
+    inThread(entries, verify).pipe(
+      Effect.retry({ times: triesMax - 1, while: (failure) => "_tag" in failure && failure._tag === "Lost" }),
       Effect.catch(() => onTheSpot(entries)),
       (piece) => permits.withPermit(piece)
     )
-  const verifySignatures: LedgerEngine["verifySignatures"] = (entries, verify) =>
+  return (entries, verify) =>
     Effect.map(
       Effect.forEach(pieces(entries, pieceEntries), (piece) => verifyPiece(piece, verify), {
         concurrency: "unbounded"
       }),
       (verdicts) => verdicts.flat()
     )
-  return verifySignatures
 })

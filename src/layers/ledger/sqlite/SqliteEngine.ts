@@ -6,7 +6,7 @@ import { Effect, PubSub, Redacted, type Scope, Stream } from "effect"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
 import type { Identity } from "../../../services/Identity.ts"
 import type { LedgerError } from "../../../services/Ledger.ts"
-import type { Call, CommitUnknown, LedgerEngine, ReaderCalls } from "../Engine.ts"
+import type { CommitUnknown, LedgerEngine, ReaderCalls } from "../Engine.ts"
 import type { SealedBytes } from "../Journal.ts"
 import type { CallersLimits } from "../thread/Callers.ts"
 import type { ReaderData } from "../thread/readerThread.ts"
@@ -15,8 +15,10 @@ import { together } from "../thread/together.ts"
 import type { WriterCalls, WriterData } from "../thread/writerThread.ts"
 import { type AuditedBooks, recomputeBooks } from "./AuditorRecompute.ts"
 import * as Audits from "./Audits.ts"
+import * as Checkpoints from "./Checkpoints.ts"
 import * as SignatureThreads from "./SignatureThreads.ts"
 import { readFailure, startFailure, storageFailed, writeFailure } from "./threadFailure.ts"
+import { typed } from "./typedCalls.ts"
 
 /** Calls that wait for a thread; at 2,000 entries a second that is five seconds. */
 const callsMax = 10_000
@@ -29,16 +31,6 @@ const writerLimits: CallersLimits = {
   batchesMax: 2,
   earlyCallsMin: 128,
   earlyBytesMin: 64 * 1024
-}
-
-/** Questions go one by one, so that each is answered as soon as it can be. */
-const readerLimits: CallersLimits = {
-  callsMax,
-  batchCallsMax: 1,
-  batchBytesMax: Infinity,
-  batchesMax: callsMax,
-  earlyCallsMin: 0,
-  earlyBytesMin: 0
 }
 
 /** MiB. The threads keep next to nothing; one call handles some MiB at most. */
@@ -77,13 +69,6 @@ const send = (thread: Thread.Thread, name: string, args: ReadonlyArray<unknown>)
   return thread.call(name, [entries, ...args.slice(1)], { bytes: memory.byteLength, transfer: [memory] })
 }
 
-/** The types of calls whose answers come as plain data. */
-const typed = <Calls, E>(
-  call: (name: keyof Calls & string, args: ReadonlyArray<unknown>) => Effect.Effect<unknown, E>
-): Call<Calls, E> =>
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the thread answers with what the method returns
-  ((name: keyof Calls & string, ...args: ReadonlyArray<unknown>) => call(name, args)) as Call<Calls, E>
-
 export interface SqliteEngineOptions {
   /** Of `ledger.sqlite`, in a directory that is there. */
   readonly path: string
@@ -92,6 +77,8 @@ export interface SqliteEngineOptions {
   readonly identity: Identity["Service"]
   /** Calls that wait for the thread that writes, in place of 10,000. */
   readonly callsMax?: number
+  /** When checkpoints are due, in place of every 10,000 entries and 10 minutes. */
+  readonly checkpoints?: Checkpoints.CheckpointTimes
 }
 
 const makeWriter = (options: SqliteEngineOptions, onVersion: (version: number) => void) => {
@@ -117,7 +104,8 @@ const makeReader = (name: string, { coop, path }: SqliteEngineOptions) => {
     name,
     module: Thread.moduleBeside(import.meta.url, "../thread/readerThread"),
     data: () => data,
-    limits: readerLimits,
+    // Each question is answered as soon as it can be.
+    limits: Thread.oneAtATime(callsMax),
     heapMiBMax
   }).pipe(Effect.mapError((thrown) => startFailure(path, thrown)))
 }
@@ -134,14 +122,10 @@ export const make: (options: SqliteEngineOptions) => Effect.Effect<LedgerEngine,
     const writer = yield* makeWriter(options, (version) => {
       runFork(PubSub.publish(versions, version))
     })
-    const [reader, courier, verifySignatures] = yield* Effect.all(
-      [
-        makeReader("reader", options),
-        makeReader("courier", options),
-        Effect.mapError(SignatureThreads.make, (thrown) => startFailure(path, thrown))
-      ],
-      { concurrency: "unbounded" }
-    )
+    const [reader, courier] = yield* Effect.all([makeReader("reader", options), makeReader("courier", options)], {
+      concurrency: "unbounded"
+    })
+    const verifySignatures = yield* SignatureThreads.make
     const write = typed<WriterCalls, LedgerError | CommitUnknown>((name, args) =>
       send(writer, name, args).pipe(Effect.catch((failure) => writeFailure(path, failure)))
     )
@@ -151,18 +135,31 @@ export const make: (options: SqliteEngineOptions) => Effect.Effect<LedgerEngine,
         Effect.catch((failure) => readFailure(path, failure))
       )
     )
-    const audits = yield* Audits.make(options)
-    const repair: AuditedBooks["repair"] = (found, onlyAt) =>
-      Effect.catchTag(write("repair", found, onlyAt), "CommitUnknown", ({ detail }) =>
-        Effect.fail(storageFailed(path, "other", detail))
-      )
+    const audits = yield* Audits.make({ coop, path })
+    /** For writes that the next one of their kind makes good. */
+    const certain = <A>(written: Effect.Effect<A, LedgerError | CommitUnknown>): Effect.Effect<A, LedgerError> =>
+      Effect.catchTag(written, "CommitUnknown", ({ detail }) => Effect.fail(storageFailed(path, "other", detail)))
+    const books: AuditedBooks = {
+      audit: audits.ask("audit"),
+      repair: (repair, onlyAt) => certain(write("repair", repair, onlyAt))
+    }
+    yield* Effect.forkScoped(
+      Checkpoints.run({
+        identity: options.identity,
+        ask: audits.ask,
+        write: (draft, signature) => certain(write("checkpoint", draft, signature)),
+        recompute: recomputeBooks(books, "retry"),
+        version: read("version"),
+        times: options.checkpoints
+      })
+    )
     return {
       coop,
       write,
       read,
       verifySignatures,
-      compareBooks: Effect.map(audits.audit, ({ report }) => report),
-      recomputeBooks: (mode) => recomputeBooks({ audit: audits.audit, repair }, mode),
+      compareBooks: Effect.map(books.audit, ({ report }) => report),
+      recomputeBooks: (mode) => recomputeBooks(books, mode),
       progress: audits.progress,
       versions: Stream.fromPubSub(versions)
     } satisfies LedgerEngine

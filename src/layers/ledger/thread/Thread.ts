@@ -69,6 +69,16 @@ const defaultRestart: RestartPolicy.RestartPolicy = {
   windowMillis: 60_000
 }
 
+/** Calls that go one by one and are answered one by one, up to so many at a time. */
+export const oneAtATime = (callsMax: number): CallersLimits => ({
+  callsMax,
+  batchCallsMax: 1,
+  batchBytesMax: Infinity,
+  batchesMax: callsMax,
+  earlyCallsMin: 0,
+  earlyBytesMin: 0
+})
+
 /** For a thread to finish what it has and to close its files: a commit and a checkpoint of the log on a slow disk. */
 const closeMillisMax = 10_000
 

@@ -7,6 +7,7 @@ import { frame, SigningKey } from "../../../domain/ed25519.ts"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
 import { Bookkeeper } from "../Bookkeeper.ts"
 import type { BookkeeperCalls } from "../Engine.ts"
+import { type CheckpointDraft, writeCheckpoint } from "../sqlite/AuditorCheckpoint.ts"
 import type { BooksRepair, RepairOutcome } from "../sqlite/AuditorRepair.ts"
 import { openJournal, type SqliteJournal } from "../sqlite/SqliteJournal.ts"
 import { groupCommit } from "./groupCommit.ts"
@@ -25,6 +26,8 @@ export interface WriterData {
 export interface WriterCalls extends BookkeeperCalls {
   /** Puts right what an audit found wrong; only at this version of the journal, if one is given. */
   readonly repair: (repair: BooksRepair, onlyAt: number | undefined) => RepairOutcome
+  /** Writes a checkpoint that was drawn; says whether it still held. */
+  readonly checkpoint: (draft: CheckpointDraft, signature: Uint8Array) => boolean
 }
 
 /**
@@ -48,7 +51,8 @@ serve(() => {
   if (again) settle(journal)
   const bookkeeper = new Bookkeeper(journal, { account, sign: (tag, message) => key.sign(frame(tag, message)) })
   const more: Omit<WriterCalls, keyof BookkeeperCalls> = {
-    repair: (repair, onlyAt) => journal.repair(repair, onlyAt)
+    repair: (repair, onlyAt) => journal.repair(repair, onlyAt),
+    checkpoint: (draft, signature) => writeCheckpoint(journal.database, draft, signature)
   }
   return {
     run: groupCommit(journal, caller(bookkeeper, more)),
