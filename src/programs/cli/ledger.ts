@@ -5,6 +5,7 @@
 import { Command } from "effect/cli"
 import { recompute, verify } from "./ledger/audit.ts"
 import { balance } from "./ledger/balance.ts"
+import { exportCommand } from "./ledger/export.ts"
 import { history } from "./ledger/history.ts"
 import { limits } from "./ledger/limits.ts"
 import { hold, pay, post, reverse, voidHold } from "./ledger/payments.ts"
@@ -24,6 +25,7 @@ export const ledger = Command.make("ledger").pipe(
     limits,
     verify,
     recompute,
+    exportCommand,
     quarantine,
     sync
   ])

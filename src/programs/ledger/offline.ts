@@ -72,7 +72,7 @@ export const openOffline = Effect.fnUntraced(function* (dataDir: string) {
     history: (query) => Effect.map(read("history", query), (page) => page.map(viewOf)),
     members: read("members"),
     forks: read("forks"),
-    verify: Effect.map(audits.audit, ({ report }) => report),
+    verify: Effect.map(audits.ask("audit"), ({ report }) => report),
     progress: Stream.suspend(() => audits.progress),
     quarantine: quarantineOf(books)
   })
