@@ -103,7 +103,14 @@ const engineOf = Effect.fnUntraced(function* (journal: MemoryJournal, options: B
   return engine
 })
 
-const shelfOf = (options: BookkeeperOptions): LedgerShelf => {
+/** The books of one member, for `Service.make`; a simulation of a store that fails can put something around it. */
+export const shelfOf = (identity: Identity["Service"], { quarantine }: LedgerMemoryOptions = {}): LedgerShelf => {
+  const key = SigningKey.fromSeed(Redacted.value(identity.handshakeSeed))
+  const options: BookkeeperOptions = {
+    account: accountOf(identity.did),
+    sign: (tag, message) => key.sign(frame(tag, message)),
+    ...(quarantine === undefined ? {} : { quarantine })
+  }
   const journals = new Map<EntryId, MemoryJournal>()
   let serving: EntryId | undefined
   return {
@@ -127,15 +134,8 @@ const shelfOf = (options: BookkeeperOptions): LedgerShelf => {
 export const make = Effect.fnUntraced(function* (
   options: LedgerMemoryOptions = {}
 ): Effect.fn.Return<Ledger["Service"], never, Identity | Scope.Scope> {
-  const identity = yield* Identity
-  const key = SigningKey.fromSeed(Redacted.value(identity.handshakeSeed))
-  const shelf = shelfOf({
-    account: accountOf(identity.did),
-    sign: (tag, message) => key.sign(frame(tag, message)),
-    ...(options.quarantine === undefined ? {} : { quarantine: options.quarantine })
-  })
   // Memory does not fail.
-  return yield* Effect.orDie(Service.make(shelf, options))
+  return yield* Effect.orDie(Service.make(shelfOf(yield* Identity, options), options))
 })
 
 export const layer = (options: LedgerMemoryOptions = {}): Layer.Layer<Ledger, never, Identity> =>

@@ -1,0 +1,143 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Option, Result } from "effect"
+import * as IdentityMemory from "../../../src/layers/IdentityMemory.ts"
+import type { LedgerEngine, LedgerShelf } from "../../../src/layers/ledger/Engine.ts"
+import * as Service from "../../../src/layers/ledger/service.ts"
+import * as LedgerMemory from "../../../src/layers/LedgerMemory.ts"
+import { Identity } from "../../../src/services/Identity.ts"
+import { LedgerError, LedgerStorageFailed } from "../../../src/services/Ledger.ts"
+import { account } from "../../fixtures/ledgerCoop.ts"
+import { committed, refusal } from "../../fixtures/ledgerPeople.ts"
+
+const reasonOf = <A>(effect: Effect.Effect<A, LedgerError>) =>
+  Effect.map(Effect.result(effect), (result) => (Result.isFailure(result) ? result.failure.reason : undefined))
+
+/** A ledger in memory, with something around its engine. */
+const ledgerWith = Effect.fnUntraced(function* (
+  around: (engine: LedgerEngine) => LedgerEngine,
+  change: (shelf: LedgerShelf) => Partial<LedgerShelf> = () => ({})
+) {
+  const identity = yield* IdentityMemory.make(Buffer.alloc(32, 7))
+  const shelf = LedgerMemory.shelfOf(identity)
+  const changed = { ...shelf, open: (coop: string) => Effect.map(shelf.open(coop), around), ...change(shelf) }
+  return yield* Effect.provideService(Service.make(changed), Identity, identity)
+})
+
+const bob = account("bob")
+const lost = { _tag: "CommitUnknown", detail: "the disk went away" } as const
+
+describe("the ledger's service", () => {
+  it.effect("says that it does not know when the store fails while it commits, and can be asked later", () =>
+    Effect.gen(function* () {
+      let fails: "no" | "before" | "after" = "no"
+      const ledger = yield* ledgerWith((engine) => ({
+        ...engine,
+        write: (name, ...args) => {
+          if (fails === "no" || name === "outcome") return engine.write(name, ...args)
+          return fails === "before" ? Effect.fail(lost) : Effect.andThen(engine.write(name, ...args), Effect.fail(lost))
+        }
+      }))
+      committed(yield* ledger.transfer({ to: bob, amount: 1 }))
+      fails = "after"
+      const there = { to: bob, amount: 2, idempotencyKey: "there" }
+      assert.deepStrictEqual(yield* ledger.transfer(there), {
+        _tag: "Unknown",
+        idempotencyKey: "there",
+        detail: lost.detail
+      })
+      fails = "before"
+      const gone = { to: bob, amount: 3, idempotencyKey: "gone" }
+      assert.strictEqual((yield* ledger.transfer(gone))._tag, "Unknown")
+      assert.strictEqual((yield* reasonOf(ledger.quarantine.purge))?._tag, "LedgerStorageFailed")
+      fails = "no"
+      const known = committed(Option.getOrThrow(yield* ledger.outcome("there")))
+      assert.isTrue(Option.isNone(yield* ledger.outcome("gone")))
+      assert.deepStrictEqual(yield* ledger.transfer(there), known)
+      committed(yield* ledger.transfer(gone))
+      assert.strictEqual(yield* ledger.journalVersion, 4)
+    })
+  )
+
+  it.effect("takes no more requests than it keeps, and the others again when there is room", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const ledger = yield* ledgerWith((engine) => ({
+        ...engine,
+        write: (name, ...args) =>
+          name === "write"
+            ? Effect.andThen(Deferred.await(gate), engine.write(name, ...args))
+            : engine.write(name, ...args)
+      }))
+      yield* ledger.ensureCooperative
+      const waiting: Array<Fiber.Fiber<unknown, LedgerError>> = []
+      for (let count = 0; count < 4096; count++) {
+        waiting.push(yield* Effect.forkChild(ledger.append({ kind: "ack" }), { startImmediately: true }))
+      }
+      assert.strictEqual((yield* reasonOf(ledger.transfer({ to: bob, amount: 1 })))?._tag, "LedgerBusy")
+      for (const fiber of waiting.slice(1)) yield* Fiber.interrupt(fiber)
+      const next = yield* Effect.forkChild(ledger.transfer({ to: bob, amount: 1 }), { startImmediately: true })
+      yield* Deferred.succeed(gate, undefined)
+      committed(yield* Fiber.join(next))
+    })
+  )
+
+  it.effect("puts no other cooperative in the place of one that is being written", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const ledger = yield* ledgerWith((engine) => ({
+        ...engine,
+        write: (name, ...args) =>
+          name === "write"
+            ? Effect.andThen(Deferred.await(gate), engine.write(name, ...args))
+            : engine.write(name, ...args)
+      }))
+      const { currencies } = yield* ledger.ensureCooperative
+      const paying = yield* Effect.forkChild(ledger.transfer({ to: bob, amount: 1 }), { startImmediately: true })
+      const founding = yield* Effect.forkChild(reasonOf(ledger.found({ name: "Another", currencies })), {
+        startImmediately: true
+      })
+      assert.isUndefined(founding.pollUnsafe())
+      yield* Deferred.succeed(gate, undefined)
+      committed(yield* Fiber.join(paying))
+      assert.strictEqual((yield* Fiber.join(founding))?._tag, "CooperativeInUse")
+      assert.strictEqual(yield* ledger.journalVersion, 2)
+    })
+  )
+
+  it.effect("keeps what it serves when another cannot be put in its place", () =>
+    Effect.gen(function* () {
+      let full = false
+      const failure = Effect.fail(
+        new LedgerError({ reason: new LedgerStorageFailed({ path: "serving.json", reason: "full", detail: "full" }) })
+      )
+      const ledger = yield* ledgerWith(
+        (engine) => engine,
+        (shelf) => ({ serve: (coop, genesis) => (full ? failure : shelf.serve(coop, genesis)) })
+      )
+      const { currencies, id } = yield* ledger.ensureCooperative
+      full = true
+      assert.strictEqual((yield* reasonOf(ledger.found({ name: "Another", currencies })))?._tag, "LedgerStorageFailed")
+      assert.strictEqual(Option.getOrThrow(yield* ledger.cooperative).id, id)
+      committed(yield* ledger.transfer({ to: bob, amount: 1 }))
+    })
+  )
+
+  it.effect("does not start over books without a first entry, unless somebody kept it", () =>
+    Effect.gen(function* () {
+      const identity = yield* IdentityMemory.make(Buffer.alloc(32, 7))
+      const first = yield* Effect.provideService(LedgerMemory.make(), Identity, identity)
+      const { genesis, id } = yield* first.ensureCooperative
+      const shelf = LedgerMemory.shelfOf(identity)
+      const start = (kept: typeof genesis | undefined) =>
+        Service.make({ ...shelf, serving: Effect.succeed(id), genesis: () => Effect.succeed(kept) }).pipe(
+          Effect.provideService(Identity, identity)
+        )
+      const failed = yield* Effect.exit(start(undefined))
+      const error = Option.getOrUndefined(Exit.findErrorOption(failed))
+      assert.strictEqual(error?.reason._tag, "LedgerStorageFailed")
+      const ledger = yield* start(genesis)
+      assert.strictEqual(Option.getOrThrow(yield* ledger.cooperative).id, id)
+      assert.strictEqual(refusal(yield* ledger.append({ kind: "ack" })), "nothingToDo")
+    })
+  )
+})
