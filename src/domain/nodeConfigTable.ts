@@ -21,6 +21,7 @@ import {
   section,
   text
 } from "./nodeConfigKey.ts"
+import { cooperative } from "./nodeConfigCooperative.ts"
 import { network, rateLimiting } from "./nodeConfigNetwork.ts"
 import { parseOtlpEndpoint } from "./otlpEndpoint.ts"
 
@@ -149,6 +150,7 @@ export const table = {
   network,
   rate_limiting: rateLimiting,
   identity,
+  cooperative,
   observability,
   supervisor
 } satisfies Entries

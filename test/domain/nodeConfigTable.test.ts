@@ -101,6 +101,7 @@ describe("the defaults", () => {
           }
         },
         identity: { keystorePassphrase: undefined, keystorePassphraseFile: undefined },
+        cooperative: { coop: "" },
         observability: {
           metricsPort: 9100,
           metricsBind: "127.0.0.1",

@@ -31,6 +31,7 @@ describe("the example file", () => {
       network: {},
       rate_limiting: { fallback: {} },
       identity: {},
+      cooperative: {},
       observability: { tracing: {} },
       supervisor: {}
     })
