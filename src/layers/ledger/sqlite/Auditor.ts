@@ -27,6 +27,8 @@ export interface Audit {
   readonly report: BooksReport
   /** Whether the books are right, so that the repair changes nothing. */
   readonly sound: boolean
+  /** What shows that the entries themselves are not as they were written, so that no books follow from them. */
+  readonly damage: string | undefined
   readonly repair: BooksRepair
 }
 
@@ -137,7 +139,9 @@ class Findings {
   readonly mismatches: Array<BooksReport["mismatches"][number]> = []
   readonly sums: Array<SumCorrection> = []
   readonly legs: Array<number> = []
+  /** Sums of `posted` by currency, as stored and as worked out; the latter can only be 0. */
   readonly totals: Array<number>
+  readonly trueTotals: Array<number>
   /** Accounts of listed mismatches, by number. */
   readonly listed = new Set<number>()
   marks = false
@@ -145,6 +149,7 @@ class Findings {
 
   constructor(database: DatabaseSync, currencies: number) {
     this.totals = Array.from({ length: currencies }, () => 0)
+    this.trueTotals = Array.from({ length: currencies }, () => 0)
     this.#keyOf = database.prepare("SELECT lower(hex(key)) AS key FROM account WHERE number = ?")
   }
 
@@ -156,6 +161,7 @@ class Findings {
     const recomputed = group ?? { account, currency, ...nothing }
     const marked = group?.marked ?? recomputed
     this.totals[currency] = (this.totals[currency] ?? 0) + row.posted
+    this.trueTotals[currency] = (this.trueTotals[currency] ?? 0) + recomputed.posted
     if (group !== undefined && group.wrong > 0) this.marks = true
     if (sameSums(row, marked) && sameSums(row, recomputed) && (group?.wrong ?? 0) === 0) return
     const key = this.#keyOf.get(account)?.["key"]
@@ -229,6 +235,7 @@ export class Auditor {
     const { legs, marks, sums } = findings
     return {
       report,
+      damage: damageOf(report, findings.trueTotals),
       sound: sums.length === 0 && !marks,
       repair: { version, generation: generationOf(database), sums, legs: Float64Array.from(legs), marks }
     }
@@ -279,6 +286,11 @@ export class Auditor {
       findings.list(account, same, same)
     }
   }
+}
+
+const damageOf = ({ entries, journalVersion }: BooksReport, totals: ReadonlyArray<number>): string | undefined => {
+  if (entries !== journalVersion) return `${journalVersion - entries} of ${journalVersion} entries are missing`
+  return totals.every((total) => total === 0) ? undefined : "the payments of a currency do not sum to 0"
 }
 
 const join = (a: Group, b: Group): Group => ({

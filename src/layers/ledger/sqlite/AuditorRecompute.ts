@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import * as Catalogue from "../../../domain/ledgerMetrics.ts"
-import { LedgerError, type Recomputed, StaleSnapshot } from "../../../services/Ledger.ts"
+import { LedgerError, LedgerStorageFailed, type Recomputed, StaleSnapshot } from "../../../services/Ledger.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import type { Audit } from "./Auditor.ts"
 import type { BooksRepair, RepairOutcome } from "./AuditorRepair.ts"
@@ -26,6 +26,10 @@ const auditsMax = 100
 const stale = (expected: number, actual: number): LedgerError =>
   new LedgerError({ reason: new StaleSnapshot({ expected, actual }) })
 
+/** The entries are damaged: what would be worked out from them is no better than what is stored. */
+const damaged = (detail: string): LedgerError =>
+  new LedgerError({ reason: new LedgerStorageFailed({ path: "ledger.sqlite", reason: "corrupt", detail }) })
+
 /**
  * Works the books out anew and puts them right. `once` does so only where nothing was written since its snapshot, and
  * fails with `StaleSnapshot` else. `retry` does not begin anew: a repair is as right at any later version
@@ -37,7 +41,8 @@ export const recomputeBooks: (books: AuditedBooks, mode: "once" | "retry") => Ef
     let retries = 0
     let found: Audit["report"] | undefined
     for (let audits = 1; ; audits++) {
-      const { repair, report, sound } = yield* books.audit
+      const { damage, repair, report, sound } = yield* books.audit
+      if (damage !== undefined) return yield* damaged(damage)
       if (found === undefined || found.mismatches.length === 0) found = report
       if (sound && mode === "retry") break
       const { applied, version } = yield* books.repair(repair, mode === "once" ? report.journalVersion : undefined)

@@ -8,7 +8,7 @@ import { rowsOf } from "../../../fixtures/ledgerRows.ts"
 import { makeWorld, shuffled } from "../../../fixtures/ledgerWorld.ts"
 import { fuzzSeed, makeRandom, type Random } from "../../../fixtures/random.ts"
 
-const worldsCount = 60
+const worldsCount = 40
 const seed = fuzzSeed()
 
 /** A replica that has taken in a world in a random order, up to a random version. */

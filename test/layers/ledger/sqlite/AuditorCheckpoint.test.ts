@@ -38,7 +38,7 @@ describe("checkpoints", () => {
   it.effect(`match at every later version, whoever forks meanwhile (seed ${seed})`, () =>
     Effect.gen(function* () {
       const random = makeRandom(seed)
-      for (let number = 0; number < 8; number++) {
+      for (let number = 0; number < 6; number++) {
         const ledger = yield* openAudited(seed + number, random)
         let version = 0
         while (ledger.left > 0) {
