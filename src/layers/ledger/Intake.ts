@@ -129,8 +129,8 @@ export class Intake {
 
   #runRetries(): void {
     for (let id = this.#retries.shift(); id !== undefined; id = this.#retries.shift()) {
-      const there = this.#journal.quarantined(id)
-      const candidate = there === undefined || there.state === "rejected" ? undefined : this.#candidateOf(there)
+      const there = this.#waiting(id)
+      const candidate = there === undefined ? undefined : this.#candidateOf(there)
       if (candidate !== undefined) this.#judge(candidate)
     }
   }
@@ -158,7 +158,7 @@ export class Intake {
   }
 
   /** Whether the author has forked, at this entry's position or below. */
-  #isAboveFork({ author, seq }: Entry): boolean {
+  #isAboveFork({ author, seq }: Pick<Entry, "author" | "seq">): boolean {
     const lowest = this.#journal.lowestFork(author)
     return lowest !== undefined && seq >= lowest
   }
@@ -181,19 +181,32 @@ export class Intake {
     })
   }
 
-  /** Wanted entries in quarantine that wait for an entry, directly or through others. */
+  /** An entry of the quarantine that can still come into the journal. */
+  #waiting(id: EntryId): Quarantined | undefined {
+    const there = this.#journal.quarantined(id)
+    return there?.state === "rejected" ? undefined : there
+  }
+
+  #isWantedThere(there: Quarantined): boolean {
+    // What is above a fork need not be read, which is most of what there can be much of.
+    if (this.#isAboveFork(there)) return false
+    const candidate = this.#candidateOf(there)
+    return candidate !== undefined && this.#isWanted(candidate.own.entry, false)
+  }
+
+  /** Wanted entries in quarantine that wait for an entry, directly or through others that are not wanted. */
   #seekersOf(from: EntryId): ReadonlyArray<EntryId> {
     const seen = new Set<EntryId>()
     const found: Array<EntryId> = []
     const waiting = [from]
-    for (let id = waiting.pop(); id !== undefined && seen.size < seekersMax; id = waiting.pop()) {
+    for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
       for (const seeker of this.#journal.waitingFor(id)) {
         if (seen.has(seeker)) continue
+        if (seen.size >= seekersMax) return found
         seen.add(seeker)
-        const there = this.#journal.quarantined(seeker)
-        const candidate = there === undefined ? undefined : this.#candidateOf(there)
-        if (candidate === undefined) continue
-        if (this.#isWanted(candidate.own.entry, false)) found.push(seeker)
+        const there = this.#waiting(seeker)
+        if (there === undefined) continue
+        if (this.#isWantedThere(there)) found.push(seeker)
         else waiting.push(seeker)
       }
     }
@@ -202,30 +215,38 @@ export class Intake {
 
   /** Takes in a wanted entry with all that it waits for, if all of it is in quarantine. */
   #fetchFor(wanted: EntryId): void {
-    const order: Array<Candidate> = []
-    const done = new Set<EntryId>()
-    const waiting: Array<{ readonly id: EntryId; readonly entered: Candidate | undefined }> = [
-      { id: wanted, entered: undefined }
-    ]
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      // Everything before it is in order now.
-      if (next.entered !== undefined) order.push(next.entered)
-      if (next.entered !== undefined || done.has(next.id)) continue
-      done.add(next.id)
-      const there = this.#journal.quarantined(next.id)
-      const candidate = there === undefined || there.state === "rejected" ? undefined : this.#candidateOf(there)
-      if (candidate === undefined) return
-      waiting.push({ id: next.id, entered: candidate })
-      for (const id of referencesOf(candidate.own.entry)) {
-        if (this.#journal.find(id) === undefined) waiting.push({ id, entered: undefined })
-      }
-    }
-    for (const candidate of order) {
+    for (const candidate of this.#closureOf(wanted) ?? []) {
       const admission = admit(candidate.own, this.#journal)
       if (admission._tag === "Pending") return
       if (admission._tag === "Rejected") return this.#setAside(candidate, "rejected", admission.reason, [])
       this.#add(candidate, admission.entry)
     }
+  }
+
+  /**
+   * A wanted entry and what it waits for, in an order in which they can be admitted; nothing if some of it is missing.
+   * Another wanted entry among it misses something itself, or it would not be there; so it is not looked into, and a
+   * long chain that misses its beginning costs one look per entry.
+   */
+  #closureOf(wanted: EntryId): ReadonlyArray<Candidate> | undefined {
+    const order: Array<Candidate> = []
+    const done = new Set<EntryId>()
+    const waiting: Array<{ readonly id: EntryId; readonly entered?: Candidate }> = [{ id: wanted }]
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      // Everything before it is in order now.
+      if (next.entered !== undefined) order.push(next.entered)
+      if (next.entered !== undefined || done.has(next.id)) continue
+      done.add(next.id)
+      const there = this.#waiting(next.id)
+      if (there === undefined || (next.id !== wanted && this.#isWantedThere(there))) return undefined
+      const candidate = this.#candidateOf(there)
+      if (candidate === undefined) return undefined
+      waiting.push({ id: next.id, entered: candidate })
+      for (const id of referencesOf(candidate.own.entry)) {
+        if (this.#journal.find(id) === undefined) waiting.push({ id })
+      }
+    }
+    return order
   }
 
   #add({ body, own, proof, signature }: Candidate, admitted: Parameters<Journal["add"]>[0]): void {
