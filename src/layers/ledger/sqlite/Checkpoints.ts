@@ -14,6 +14,8 @@ import type { Audits } from "./Audits.ts"
 export interface CheckpointTimes {
   readonly entriesMax: number
   readonly millisMax: number
+  /** How often it is looked whether one is due. */
+  readonly lookMillis: number
 }
 
 export interface CheckpointOptions {
@@ -27,10 +29,11 @@ export interface CheckpointOptions {
   readonly times?: CheckpointTimes | undefined
 }
 
-/** How often it is looked whether one is due. */
-const lookMillis = 5_000
-
-const defaultTimes: CheckpointTimes = { entriesMax: checkpointEntriesMax, millisMax: checkpointMillisMax }
+const defaultTimes: CheckpointTimes = {
+  entriesMax: checkpointEntriesMax,
+  millisMax: checkpointMillisMax,
+  lookMillis: 5_000
+}
 
 /** Compares the books with the last checkpoint; says of which version that was, 0 without one. */
 const checkBooks = Effect.fnUntraced(function* ({ ask, identity, recompute }: CheckpointOptions) {
@@ -77,7 +80,7 @@ const counted = <A>(effect: Effect.Effect<A, LedgerError>): Effect.Effect<A | un
 export const run: (options: CheckpointOptions) => Effect.Effect<never> = Effect.fnUntraced(function* (
   options: CheckpointOptions
 ) {
-  const { entriesMax, millisMax } = options.times ?? defaultTimes
+  const { entriesMax, lookMillis, millisMax } = options.times ?? defaultTimes
   const versionNow = Effect.orElseSucceed(options.version, () => 0)
   // Books with no more than their first entry are those that were just made.
   let last = (yield* versionNow) > 1 ? ((yield* counted(checkBooks(options))) ?? 0) : 0
