@@ -86,6 +86,8 @@ export const writing = Effect.fnUntraced(function* (flags: WriteFlags, intent: L
   }
   if (status === "committed") return
   const hint = status === "unknown" ? `\nask again with --idempotency-key ${key}: it is written at most once` : ""
-  const text = flags.json ? "" : `${status}: ${reason ?? ""}${hint}`
+  // The rule's name in front is for scripts.
+  const words = (reason ?? "").replace(/^[A-Za-z]+: /, "")
+  const text = flags.json ? "" : `${status}: ${words}${hint}`
   return yield* new CommandFailed({ text, exitCode: exitCodes.failed })
 })
