@@ -38,7 +38,8 @@ export class Booking {
     )
     // What refers to an entry has a higher version, and so is decided before it.
     this.#doubtful = database.prepare(
-      `SELECT ${rows}, e.author FROM author a JOIN entry e ON e.author = a.account
+      `SELECT ${rows}, e.author FROM author a INDEXED BY author_forked
+       CROSS JOIN entry e INDEXED BY entry_chain ON e.author = a.account
        WHERE a.lowest_fork IS NOT NULL ORDER BY e.version DESC`
     )
     this.#covers = database.prepare(

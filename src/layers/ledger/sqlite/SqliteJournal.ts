@@ -5,7 +5,9 @@
  * - Entries, Accounts, Authors, Branches, References: what there is and how it hangs together;
  * - Booking, Books, Sums: what is booked and what follows from it (domain/ledgerBooking.ts, ledgerBooks.ts);
  * - ForkSights: what admission asks about forked payers (domain/ledgerForkSight.ts);
- * - Views, Quarantine, Refusals: the rest of what is asked.
+ * - Views, Quarantine, Refusals: the rest of what is asked;
+ * - Transactions, connection: the file.
+ *
  * What only happens when somebody forks may cost walks; entries of everybody else cost a few rows each. Failures of the
  * file come out of `openJournal`, `read` and `write` as `StorageError`.
  */
@@ -39,8 +41,8 @@ import { ForkSights } from "./ForkSights.ts"
 import { Quarantine } from "./Quarantine.ts"
 import { References } from "./References.ts"
 import { Refusals } from "./Refusals.ts"
-import { storageErrorOf } from "./storageError.ts"
 import { SumsRows } from "./Sums.ts"
+import { Transactions } from "./Transactions.ts"
 import { Views } from "./Views.ts"
 
 export class SqliteJournal implements Journal {
@@ -60,8 +62,9 @@ export class SqliteJournal implements Journal {
   readonly #views: Views
   readonly #quarantine: Quarantine
   readonly #refusals: Refusals
+  readonly #transactions: Transactions
+  /** While something is written. */
   #version = 0
-  #writing = false
 
   constructor(path: string, options: JournalOptions) {
     const database = openDatabase(path, options)
@@ -86,86 +89,32 @@ export class SqliteJournal implements Journal {
     })
     this.#quarantine = new Quarantine(database)
     this.#refusals = new Refusals(database)
+    const counter = { begin: () => (this.#version = this.#entries.version()) }
+    this.#transactions = new Transactions(database, path, [
+      this.#accounts,
+      this.#authors,
+      this.#entries,
+      this.#sums,
+      counter
+    ])
   }
 
   close(): void {
     if (this.database.isOpen) this.database.close()
   }
 
-  // --- transactions ---
-
   read<A>(body: () => A): A {
-    return this.#guarded(false, () => {
-      if (this.database.isTransaction) return body()
-      this.database.exec("BEGIN")
-      try {
-        return body()
-      } finally {
-        if (this.database.isTransaction) this.database.exec("COMMIT")
-      }
-    })
+    return this.#transactions.read(body)
   }
 
   write<A>(body: () => A): A {
-    if (this.#writing) return body()
-    let answer: A
-    try {
-      answer = this.#guarded(false, () => {
-        this.database.exec("BEGIN IMMEDIATE")
-        this.#begin()
-        const answer = body()
-        this.#flush()
-        return answer
-      })
-      this.#guarded(true, () => this.database.exec("COMMIT"))
-    } catch (cause) {
-      this.#rollBack()
-      throw cause
-    }
-    this.#end()
-    return answer
-  }
-
-  #begin(): void {
-    this.#writing = true
-    this.#version = this.#entries.version()
-    this.#authors.begin()
-    this.#sums.begin()
-  }
-
-  #end(): void {
-    this.#writing = false
-    this.#authors.end()
-    this.#sums.end()
-  }
-
-  /** After some failures SQLite has rolled back already. What was remembered of the transaction is wrong either way. */
-  #rollBack(): void {
-    this.#end()
-    this.#entries.forget()
-    this.#accounts.forget()
-    if (this.database.isOpen && this.database.isTransaction) this.database.exec("ROLLBACK")
-  }
-
-  #guarded<A>(committing: boolean, body: () => A): A {
-    try {
-      return body()
-    } catch (cause) {
-      throw storageErrorOf(cause, this.path, committing) ?? cause
-    }
-  }
-
-  /** Before the tables of authors and balances are asked. */
-  #flush(): void {
-    if (!this.#writing) return
-    this.#authors.flush()
-    this.#sums.flush()
+    return this.#transactions.write(body)
   }
 
   // --- entries ---
 
   version(): number {
-    return this.#writing ? this.#version : this.#entries.version()
+    return this.#transactions.writing ? this.#version : this.#entries.version()
   }
 
   entry(id: EntryId): StoredEntry | undefined {
@@ -264,7 +213,7 @@ export class SqliteJournal implements Journal {
     return this.#sights.seesFork(
       state,
       from.flatMap(({ id }) => this.#entries.find(id) ?? []),
-      this.#writing
+      this.#transactions.writing
     )
   }
 
@@ -313,7 +262,7 @@ export class SqliteJournal implements Journal {
     after: { readonly account: AccountId; readonly currency: number } | undefined,
     max: number
   ): ReadonlyArray<Balance> {
-    this.#flush()
+    this.#transactions.flush()
     return this.#views.balances(this.#genesis(), after, max)
   }
 
@@ -325,11 +274,7 @@ export class SqliteJournal implements Journal {
 
   /** Puts right what an audit found wrong (AuditorRepair.ts), and forgets what was kept of the tables. In `write`. */
   repair(found: BooksRepair, onlyAt: number | undefined): RepairOutcome {
-    this.#flush()
-    const outcome = repairBooks(this.database, found, onlyAt)
-    this.#end()
-    this.#begin()
-    return outcome
+    return this.#transactions.around(() => repairBooks(this.database, found, onlyAt))
   }
 
   members(): ReadonlyArray<Member> {
@@ -337,7 +282,7 @@ export class SqliteJournal implements Journal {
   }
 
   heads(after: AccountId | undefined, max: number): ReadonlyArray<Head> {
-    this.#flush()
+    this.#transactions.flush()
     return this.#views.heads(after, max)
   }
 

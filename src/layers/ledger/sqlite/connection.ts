@@ -20,6 +20,8 @@ export interface JournalOptions {
 const lockTimeoutMillis = 5_000
 /** KiB of pages that a connection keeps; the tables' inner pages for some million entries fit. */
 const pageCacheKib = 32_768
+/** Pages in the write-ahead log before they go to the file: large commits write the same page often. 16 MB. */
+const walPages = 4_000
 /** Bytes to which the write-ahead log shrinks again after a long reader made it grow. */
 const walBytesMax = 67_108_864
 
@@ -68,7 +70,7 @@ const settle = (database: DatabaseSync, path: string, { coop, readOnly = false }
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
   // Where a plain fsync leaves data in the disk's own cache (macOS).
   database.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
-  database.exec(`PRAGMA journal_size_limit = ${walBytesMax}`)
+  database.exec(`PRAGMA wal_autocheckpoint = ${walPages}; PRAGMA journal_size_limit = ${walBytesMax}`)
 }
 
 const opened = (location: string | URL, path: string, options: JournalOptions): DatabaseSync => {

@@ -49,7 +49,7 @@ export const storageErrorOf = (cause: unknown, path: string, committing = false)
   if (cause instanceof StorageError) return cause
   if (!(cause instanceof Error)) return undefined
   const code = textIn(cause, "code")
-  if (code === "ERR_INVALID_STATE") return new StorageError(path, "closed", cause.message)
+  if (code === "ERR_INVALID_STATE") return new StorageError(path, "closed", "it is not open any more")
   if (code !== "ERR_SQLITE_ERROR") return undefined
   const errcode: unknown = Reflect.get(cause, "errcode")
   const primary = typeof errcode === "number" ? errcode % 256 : 0

@@ -95,7 +95,7 @@ const feed = (world: World, random: Random, pair: JournalPair, reopen: () => Jou
     pair.journal.write(() => {
       for (const one of batch) if (pair.deliver(one) > 0 && random.below(3) === 0) pair.compareBooks()
       if (random.below(4) === 0) pair.prove(random.below(3))
-      if (random.below(8) === 0) pair.compareAll(accounts)
+      if (random.below(12) === 0) pair.compareAll(accounts)
     })
     pair.compareBooks()
     if (random.below(8) === 0) pair.journal = reopen()
@@ -137,7 +137,7 @@ describe("SqliteJournal", () => {
     let versions = 0
     for (let index = 0; index < 200; index++) {
       const worldSeed = (seed + index) >>> 0
-      const world = makeWorld(worldSeed, index % 20 === 0 ? 300 : 60)
+      const world = makeWorld(worldSeed, index % 20 === 0 ? 250 : 60)
       const random = makeRandom(worldSeed)
       const path = nextPath()
       const reopen = () => {
