@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import { decodeEntry } from "../../../protocol/entry.ts"
 import type { BooksReport, LedgerProgress } from "../../../services/Ledger.ts"
 import type { SumCorrection } from "../Journal.ts"
+import { damageOfBodies } from "./AuditorBodies.ts"
 import { findUnbooked } from "./AuditorBooking.ts"
 import { bookedIn, counted, openIn } from "./AuditorMarks.ts"
 import { type BooksRepair, generationOf } from "./AuditorRepair.ts"
@@ -210,6 +211,15 @@ export class Auditor {
   /** Works out the books of the latest version and compares; `onProgress` hears of legs. */
   audit(onProgress: (progress: LedgerProgress) => void = () => undefined): Audit {
     return inSnapshot(this.#database, (version) => this.#audit(version, onProgress))
+  }
+
+  /** The same, and looks whether legs and references are those in the bytes of entries; each has its progress. */
+  verify(onProgress: (progress: LedgerProgress) => void = () => undefined): Audit {
+    return inSnapshot(this.#database, (version) => {
+      const damage = damageOfBodies(this.#database, (done) => onProgress({ done, total: version }))
+      const audit = this.#audit(version, onProgress)
+      return { ...audit, damage: damage ?? audit.damage }
+    })
   }
 
   #count(sql: string): number {
