@@ -91,16 +91,26 @@ const readBody = (body: Buffer): CoopInvite | undefined => {
   }
 }
 
+/** The longest run of base64url at the beginning of a text, and its bytes. */
+const readEncoded = (encoded: string) => {
+  const clean = /^[\w-]*/.exec(encoded)?.[0] ?? ""
+  const bytes = Buffer.from(clean, "base64url")
+  // A cut inside a group of four characters leaves bits that belong to no byte.
+  return { bytes, length: clean.length, hasOther: clean !== encoded, hasRest: bytes.toString("base64url") !== clean }
+}
+
+type Encoded = ReturnType<typeof readEncoded>
+
 /** What is wrong with text whose checksum does not fit. */
-const damageOf = (bytes: Buffer, isClean: boolean): InviteProblem => {
-  if (bytes.length < headerBytes) return isClean ? "cut" : "mistyped"
+const damageOf = ({ bytes, hasOther, length }: Encoded): InviteProblem => {
+  if (bytes.length < headerBytes) return hasOther ? "mistyped" : "cut"
   const whole = headerBytes + bytes.readUInt16BE(1) + checksumBytes
   // A length that no invitation has was itself typed wrong.
   if (bytes[0] !== version || whole > headerBytes + bodyBytesMax + checksumBytes) return "mistyped"
-  const isWhole = bytes.length > whole || (bytes.length === whole && !isClean)
+  if (bytes.length < whole) return hasOther ? "mistyped" : "cut"
   const framed = bytes.subarray(0, whole - checksumBytes)
-  if (isWhole && checksum(framed).equals(bytes.subarray(framed.length, whole))) return "tooLong"
-  return isClean && bytes.length < whole ? "cut" : "mistyped"
+  const goesOn = hasOther || length > Math.ceil((whole * 4) / 3)
+  return goesOn && checksum(framed).equals(bytes.subarray(framed.length, whole)) ? "tooLong" : "mistyped"
 }
 
 /** Reads the text of an invitation. */
@@ -108,17 +118,16 @@ export const parseInvite = (text: string): Result.Result<CoopInvite, InviteProbl
   if (text.length > textLengthMax) return Result.fail("notAnInvite")
   const compact = text.replaceAll(/\s+/g, "")
   if (compact.slice(0, invitePrefix.length).toLowerCase() !== invitePrefix) return Result.fail("notAnInvite")
-  const encoded = compact.slice(invitePrefix.length)
-  const clean = /^[\w-]*/.exec(encoded)?.[0] ?? ""
-  const bytes = Buffer.from(clean, "base64url")
-  const isClean = clean === encoded && bytes.toString("base64url") === clean
+  const encoded = readEncoded(compact.slice(invitePrefix.length))
+  const { bytes } = encoded
   const framed = bytes.subarray(0, Math.max(0, bytes.length - checksumBytes))
   const isWhole =
-    isClean &&
-    bytes.length >= headerBytes + checksumBytes &&
+    !encoded.hasOther &&
+    !encoded.hasRest &&
+    framed.length >= headerBytes &&
     bytes.readUInt16BE(1) === framed.length - headerBytes &&
     checksum(framed).equals(bytes.subarray(framed.length))
-  if (!isWhole) return Result.fail(damageOf(bytes, isClean))
+  if (!isWhole) return Result.fail(damageOf(encoded))
   if (framed[0] !== version) return Result.fail("unknownVersion")
   return Result.fromNullishOr(readBody(framed.subarray(headerBytes)), () => "malformed" as const)
 }
