@@ -1,6 +1,6 @@
 /**
- * The transactions of a connection: one that writes at a time, or one that sees a single version. What its parts keep of
- * the tables while it writes goes into the tables before the commit, and is forgotten when it is undone.
+ * The transactions of a connection: one that writes, or one that sees a single version. What is kept of the tables
+ * while it writes goes into the tables before the commit, and is forgotten when it is undone.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { storageErrorOf } from "./storageError.ts"

@@ -208,6 +208,30 @@ describe("SqliteJournal", () => {
     pair.compareAll(accountsOf(world))
   })
 
+  it("undoes a write whose commit fails", () => {
+    const world = makeWorld(seed)
+    const pair = new JournalPair(openQuick(nextPath(), world.coop))
+    const { database } = opened[0] ?? openQuick(nextPath(), world.coop)
+    database.exec("PRAGMA foreign_keys = ON; CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    database.exec("CREATE TABLE child (of INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    const fails = () =>
+      pair.journal.write(() => {
+        database.exec("PRAGMA defer_foreign_keys = ON")
+        for (const one of world.entries) pair.deliverHere(one)
+        database.exec("INSERT INTO child VALUES (1)")
+        assert.isAbove(pair.journal.version(), 10)
+      })
+    assert.throws(fails, /FOREIGN KEY/)
+    assert.isFalse(database.isTransaction)
+    database.exec("PRAGMA foreign_keys = OFF")
+    pair.compareAll(accountsOf(world))
+    pair.journal.write(() => {
+      for (const one of world.entries) pair.deliver(one)
+    })
+    pair.compareAll(accountsOf(world))
+    assert.isAbove(pair.journal.version(), 10)
+  })
+
   it("keeps the quarantine as the one in memory does", () => {
     const random = makeRandom(seed)
     const journal = openQuick(nextPath(), "00".repeat(32))
