@@ -55,6 +55,13 @@ export interface Wants {
   readonly chains: ReadonlyArray<{ readonly author: AccountId; readonly behind: Head | null }>
 }
 
+/** A chain of which something is lacking: what is behind an entry, or all of it, and about how many entries that is. */
+export interface Lack {
+  readonly author: AccountId
+  readonly behind: Head | null
+  readonly entries: number
+}
+
 export const nothingWanted: Wants = { ranges: [], chains: [] }
 
 /** Chains that are listed instead of splitting their range again: about as many bytes as its fingerprints take. */
@@ -175,11 +182,13 @@ export const answerRange = (index: ChainIndex, mark: RangeMark): RangeAnswer => 
 export const openingMarks = (index: ChainIndex): ReadonlyArray<RangeMark> =>
   (index.count(everybody) > listedMax ? index.split(everybody) : [everybody]).map((range) => index.mark(range))
 
-/** What to ask next about a range that is to be split, and what is lacking for certain. */
-export const refine = (
-  index: ChainIndex,
-  range: AuthorRange
-): { readonly marks: ReadonlyArray<RangeMark>; readonly ranges: ReadonlyArray<AuthorRange> } => {
+/** What to ask next about ranges that are to be split, and what is lacking for certain. */
+export interface Refined {
+  readonly marks: ReadonlyArray<RangeMark>
+  readonly ranges: ReadonlyArray<AuthorRange>
+}
+
+export const refine = (index: ChainIndex, range: AuthorRange): Refined => {
   const own = index.within(range)
   if (own.length > listedMax) return { marks: index.split(range).map((part) => index.mark(part)), ranges: [] }
   // A single author cannot be split: whoever says so gets to send the chain.
@@ -219,27 +228,46 @@ export const lagOf = (behind: Head | null, shown: ShownChain): number =>
   Math.max(1, ("head" in shown ? shown.head.seq : shown.forkedAt) - (behind?.seq ?? -1))
 
 /**
- * The chains of somebody who wants this of a node with these chains: what is not wanted he has as this node has it.
- * Chains that are left out he wants from their beginning.
+ * What somebody has of an author who wants this of a node: his chain up to some ends, nothing, or all that is on the
+ * node.
  */
-export const haveOf = (chains: ReadonlyArray<Chain>, wants: Wants): ReadonlyArray<Chain> => {
-  const behind = new Map<AccountId, Array<Head>>()
-  for (const want of wants.chains) {
-    const heads = behind.get(want.author) ?? []
-    behind.set(want.author, want.behind === null ? heads : [...heads, want.behind])
+export const havingOf = (wants: Wants): ((author: AccountId) => Chain | "all" | undefined) => {
+  const chains = new Map<AccountId, Array<Head>>()
+  for (const { author, behind } of wants.chains) {
+    const heads = chains.get(author) ?? []
+    if (behind !== null) heads.push(behind)
+    chains.set(author, heads)
   }
-  const ranges = wants.ranges.toSorted((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))
-  let next = 0
-  let reach = ""
-  let open = false
-  return sortedByAuthor(chains).flatMap((chain) => {
-    for (let range = ranges[next]; range !== undefined && range.from <= chain.author; range = ranges[++next]) {
-      open ||= range.to === ""
-      if (range.to > reach) reach = range.to
+  const ranges = joined(wants.ranges)
+  return (author) => {
+    if (isInAny(author, ranges)) return undefined
+    const heads = chains.get(author)
+    if (heads === undefined) return "all"
+    return heads.length === 0 ? undefined : { author, heads }
+  }
+}
+
+/** The same authors in ranges that do not overlap, ascending. */
+const joined = (ranges: ReadonlyArray<AuthorRange>): ReadonlyArray<AuthorRange> => {
+  const apart: Array<AuthorRange> = []
+  for (const range of ranges.toSorted((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))) {
+    const last = apart.at(-1)
+    if (last === undefined || (last.to !== "" && last.to < range.from)) apart.push(range)
+    else if (last.to !== "" && (range.to === "" || range.to > last.to)) {
+      apart[apart.length - 1] = { from: last.from, to: range.to }
     }
-    if (open || chain.author < reach) return []
-    const heads = behind.get(chain.author)
-    if (heads === undefined) return [chain]
-    return heads.length === 0 ? [] : [{ author: chain.author, heads }]
-  })
+  }
+  return apart
+}
+
+const isInAny = (author: AccountId, apart: ReadonlyArray<AuthorRange>): boolean => {
+  let low = 0
+  let high = apart.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((apart[middle]?.from ?? "") <= author) low = middle + 1
+    else high = middle
+  }
+  const before = apart[low - 1]
+  return before !== undefined && isWithin(author, before)
 }

@@ -11,7 +11,17 @@ import type { AccountId, Currency, Entry, EntryId } from "../domain/ledgerEntry.
 import type { Balance } from "../domain/ledgerBooks.ts"
 import type { Fork } from "../domain/ledgerHistory.ts"
 import type { LedgerIntent, Refusal } from "../domain/ledgerIntent.ts"
-import type { Chain } from "../domain/ledgerReconcile.ts"
+import type {
+  AuthorRange,
+  Chain,
+  Head,
+  Lack,
+  RangeAnswer,
+  RangeMark,
+  Refined,
+  ShownChain,
+  Wants
+} from "../domain/ledgerReconcile.ts"
 
 /** This node serves no cooperative yet; the first thing that it writes founds one. */
 export class NoCooperative extends Schema.TaggedError<NoCooperative>()("NoCooperative", {}) {}
@@ -305,6 +315,25 @@ export class Ledger extends Context.Service<
       have: ReadonlyArray<Chain>,
       from: { readonly version: number; readonly max: number; readonly bytesMax: number }
     ) => Effect.Effect<SealedEntries, LedgerError>
+    /** The comparison with another member's ledger, without telling it all chains (domain/ledgerReconcile.ts). */
+    readonly reconcile: {
+      /** The ranges to ask about first, and those to ask about next. */
+      readonly opening: Effect.Effect<ReadonlyArray<RangeMark>, LedgerError>
+      readonly refine: (ranges: ReadonlyArray<AuthorRange>) => Effect.Effect<Refined, LedgerError>
+      /** What to say of ranges of somebody who asks. */
+      readonly answer: (marks: ReadonlyArray<RangeMark>) => Effect.Effect<ReadonlyArray<RangeAnswer>, LedgerError>
+      /** What is lacking here of chains that somebody shows. */
+      readonly lacks: (shown: ReadonlyArray<ShownChain>) => Effect.Effect<ReadonlyArray<Lack>, LedgerError>
+      /** The ends of all branches of authors who have forked. */
+      readonly branches: Effect.Effect<Wants["chains"], LedgerError>
+      /** Where an author's chain ends, the longest one. */
+      readonly head: (account: AccountId) => Effect.Effect<Option.Option<Head>, LedgerError>
+      /** The same as `missing` for somebody who wants this, and has all the rest. */
+      readonly wanted: (
+        wants: Wants,
+        from: { readonly version: number; readonly max: number; readonly bytesMax: number }
+      ) => Effect.Effect<SealedEntries, LedgerError>
+    }
     /** Signed entries by id, those that are here. */
     readonly sealed: (ids: ReadonlyArray<EntryId>) => Effect.Effect<SealedEntries["entries"], LedgerError>
     /** Somebody shows a chain of this member that ends here; nothing is written while it is longer than ours. */

@@ -46,6 +46,40 @@ export const exchanging = ({ ledger, test }: LedgerFixture) => {
   )
 
   test(
+    "finds what is lacking by comparing ranges, and sends that alone",
+    Effect.gen(function* () {
+      const [alice, bob] = [yield* ledger("alice"), yield* ledger("bob")]
+      yield* cooperativeOf(alice, bob)
+      yield* pay(alice, bob, 1)
+      yield* exchange(alice, bob)
+      yield* pay(bob, alice, 2)
+      const [head] = Option.toArray(yield* bob.reconcile.head(bob.account))
+      assert.isDefined(head)
+      const marks = yield* alice.reconcile.opening
+      const answers = yield* bob.reconcile.answer(marks)
+      const shown = answers.flatMap((answer) => (answer._tag === "Chains" ? answer.chains : []))
+      assert.deepInclude(shown, { author: bob.account, head })
+      const lacks = yield* alice.reconcile.lacks(shown)
+      const chains = lacks.map(({ author, behind }) => ({ author, behind }))
+      assert.deepStrictEqual(
+        lacks.map(({ author, entries }) => ({ author, entries })),
+        [{ author: bob.account, entries: 1 }]
+      )
+      const from = { version: 0, max: 100, bytesMax: 100_000 }
+      const page = yield* bob.reconcile.wanted({ ranges: [], chains }, from)
+      assert.isTrue(page.done)
+      assert.deepStrictEqual(yield* alice.receive(page.entries, "runs"), { ...nothing, added: 1 })
+      assert.deepStrictEqual(
+        (yield* bob.reconcile.answer(yield* alice.reconcile.opening)).map(({ _tag }) => _tag),
+        ["Same"]
+      )
+      const split = yield* alice.reconcile.refine([{ from: "", to: "" }])
+      assert.isAbove(split.marks.length, 0)
+      assert.deepStrictEqual(yield* alice.reconcile.branches, [])
+    })
+  )
+
+  test(
     "counts what it knows, what is no entry and what nobody signed, and keeps none of it",
     Effect.gen(function* () {
       const [alice, bob] = [yield* ledger("alice"), yield* ledger("bob")]

@@ -8,7 +8,17 @@ import type { Balance } from "../../domain/ledgerBooks.ts"
 import type { AccountId, EntryId } from "../../domain/ledgerEntry.ts"
 import type { Fork } from "../../domain/ledgerHistory.ts"
 import type { WriteOutcome, WriteRequest } from "../../domain/ledgerIntent.ts"
-import type { Chain } from "../../domain/ledgerReconcile.ts"
+import type {
+  AuthorRange,
+  Chain,
+  Head,
+  Lack,
+  RangeAnswer,
+  RangeMark,
+  Refined,
+  ShownChain,
+  Wants
+} from "../../domain/ledgerReconcile.ts"
 import type {
   BooksReport,
   LedgerError,
@@ -27,6 +37,7 @@ import type {
   StoredEntry,
   SumCorrection
 } from "./Journal.ts"
+import type { Tally } from "./tally.ts"
 
 /** Bytes whose signature was looked at before. */
 export interface ProvenBytes extends SealedBytes {
@@ -62,6 +73,8 @@ export interface ReaderCalls {
   readonly status: (account: AccountId) => Omit<LedgerStatus, "seenSeq">
   readonly entry: (id: EntryId) => StoredEntry | undefined
   readonly entriesAfter: (version: number, max: number) => ReadonlyArray<StoredEntry>
+  /** Numbers of at most `max` entries after a version, for metrics; `account` is whose entries are own. */
+  readonly tally: (account: AccountId, version: number, max: number) => Tally
   readonly history: (query: HistoryQuery) => ReadonlyArray<StoredEntry>
   /** One row per currency of the cooperative. */
   readonly balance: (account: AccountId) => ReadonlyArray<Balance>
@@ -76,6 +89,17 @@ export interface ReaderCalls {
     from: { readonly version: number; readonly max: number; readonly bytesMax: number }
   ) => { readonly entries: ReadonlyArray<SealedBytes>; readonly version: number; readonly done: boolean }
   readonly sealed: (ids: ReadonlyArray<EntryId>) => ReadonlyArray<SealedBytes>
+  /** `Ledger.reconcile`. */
+  readonly openingMarks: () => ReadonlyArray<RangeMark>
+  readonly refined: (ranges: ReadonlyArray<AuthorRange>) => Refined
+  readonly answered: (marks: ReadonlyArray<RangeMark>) => ReadonlyArray<RangeAnswer>
+  readonly lacks: (shown: ReadonlyArray<ShownChain>) => ReadonlyArray<Lack>
+  readonly branches: () => Wants["chains"]
+  readonly provenHead: (author: AccountId) => Head | undefined
+  readonly wanted: (
+    wants: Wants,
+    from: { readonly version: number; readonly max: number; readonly bytesMax: number }
+  ) => { readonly entries: ReadonlyArray<SealedBytes>; readonly version: number; readonly done: boolean }
   readonly vouched: (max: number) => ReadonlyArray<StoredEntry>
   readonly quarantined: (id: EntryId) => Quarantined | undefined
   /** Newest first, all of it: the table is bounded. Without the entries' bytes, but with their number. */

@@ -5,10 +5,10 @@
  */
 import type { AccountId, EntryId } from "../../domain/ledgerEntry.ts"
 import type { PastEntry } from "../../domain/ledgerAdmit.ts"
-import type { Chain } from "../../domain/ledgerReconcile.ts"
+import { type Chain, havingOf, type Wants } from "../../domain/ledgerReconcile.ts"
 import type { Head, Journal, SealedBytes, StoredEntry } from "./Journal.ts"
 
-type JournalOfMissing = Omit<Journal, "write">
+export type JournalOfMissing = Omit<Journal, "write">
 
 /** Rows of one look into the journal. */
 const pageMax = 256
@@ -24,6 +24,16 @@ interface Their {
   readonly unknownSeq: number
 }
 
+/** What somebody has of an author: this much, nothing (`undefined`), or all that is here. */
+type Having = (author: AccountId) => Chain | "all" | undefined
+
+/** A page of the journal, from behind a version on. */
+export interface PageFrom {
+  readonly version: number
+  readonly max: number
+  readonly bytesMax: number
+}
+
 export interface MissingPage {
   readonly entries: ReadonlyArray<SealedBytes>
   readonly version: number
@@ -35,7 +45,8 @@ export class Missing {
   /** The first entry that is only vouched for, by author. */
   readonly #unproven: ReadonlyMap<AccountId, StoredEntry>
   readonly #proofs = new Map<AccountId, ReadonlyArray<EntryId>>()
-  readonly #theirs = new Map<AccountId, Their | undefined>()
+  readonly #theirs = new Map<AccountId, Their | "all" | undefined>()
+  #having: Having = () => undefined
 
   constructor(journal: JournalOfMissing) {
     this.#journal = journal
@@ -62,12 +73,21 @@ export class Missing {
     return [...chains].map(([author, heads]) => ({ author, heads: heads.toSorted((a, b) => (a.id < b.id ? -1 : 1)) }))
   }
 
+  /** What somebody lacks who has these chains and nothing else. */
+  page(have: ReadonlyArray<Chain>, from: PageFrom): MissingPage {
+    const chains = new Map(have.map((chain) => [chain.author, chain]))
+    return this.#page((author) => chains.get(author), from)
+  }
+
+  /** What somebody lacks who wants this and has all the rest. */
+  pageOf(wants: Wants, from: PageFrom): MissingPage {
+    return this.#page(havingOf(wants), from)
+  }
+
   /** The entries that come after a version, up to some number and size. */
-  page(
-    have: ReadonlyArray<Chain>,
-    from: { readonly version: number; readonly max: number; readonly bytesMax: number }
-  ): MissingPage {
-    for (const chain of have) this.#theirs.set(chain.author, this.#their(chain))
+  #page(having: Having, from: PageFrom): MissingPage {
+    this.#having = having
+    this.#theirs.clear()
     const entries: Array<SealedBytes> = []
     let version = from.version > 0 ? from.version : this.#firstLacked() - 1
     let bytes = 0
@@ -108,6 +128,14 @@ export class Missing {
     return first.entry.prev === null ? undefined : { seq: first.entry.seq - 1, id: first.entry.prev }
   }
 
+  #theirOf(author: AccountId): Their | "all" | undefined {
+    if (this.#theirs.has(author)) return this.#theirs.get(author)
+    const having = this.#having(author)
+    const their = having === undefined || having === "all" ? having : this.#their(having)
+    this.#theirs.set(author, their)
+    return their
+  }
+
   #their({ heads }: Chain): Their {
     const known: Array<PastEntry> = []
     let unknownSeq = -1
@@ -123,7 +151,8 @@ export class Missing {
   #firstLacked(): number {
     let first = this.#journal.version() + 1
     for (const head of this.#heads()) {
-      const their = this.#theirs.get(head.author)
+      const their = this.#theirOf(head.author)
+      if (their === "all" || their?.known.some(({ id }) => id === head.id) === true) continue
       // Somebody ahead of us lacks nothing, as far as we can tell; where chains fork, it takes a look at all of it.
       const seq = this.#journal.isForked(head.author) ? 0 : this.#commonSeq(head, their) + 1
       if (seq > head.seq) continue
@@ -144,7 +173,8 @@ export class Missing {
     const { author, seq } = one.entry
     if (one.proof !== "signed" || seq >= (this.#unproven.get(author)?.entry.seq ?? Infinity)) return false
     const isForked = this.#journal.isForked(author)
-    const their = this.#theirs.get(author)
+    const their = this.#theirOf(author)
+    if (their === "all") return false
     if (isForked && !one.booked && !this.#proofOf(author).includes(one.id)) return false
     if (their === undefined) return true
     if (!isForked) return seq > this.#commonSeq({ author, seq: this.#endOf(author), id: "" }, their)

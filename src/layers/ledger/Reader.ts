@@ -5,11 +5,23 @@
 import type { Balance } from "../../domain/ledgerBooks.ts"
 import type { AccountId, EntryId } from "../../domain/ledgerEntry.ts"
 import type { Fork } from "../../domain/ledgerHistory.ts"
-import type { Chain } from "../../domain/ledgerReconcile.ts"
+import type {
+  AuthorRange,
+  Chain,
+  Head,
+  Lack,
+  RangeAnswer,
+  RangeMark,
+  Refined,
+  ShownChain,
+  Wants
+} from "../../domain/ledgerReconcile.ts"
 import type { LedgerStatus } from "../../services/Ledger.ts"
 import type { ReaderCalls } from "./Engine.ts"
 import type { HistoryQuery, Journal, Member, OpenHold, Quarantined, SealedBytes, StoredEntry } from "./Journal.ts"
-import { Missing } from "./Missing.ts"
+import { Missing, type MissingPage, type PageFrom } from "./Missing.ts"
+import { Reconciler } from "./Reconciler.ts"
+import { type Tally, tallyOf } from "./tally.ts"
 
 /** Rows of one page, where a journal is gone through as a whole. */
 const pageMax = 1000
@@ -30,11 +42,13 @@ const pages = <A>(page: (after: A | undefined) => ReadonlyArray<A>): Array<A> =>
 
 export class Reader implements ReaderCalls {
   readonly #journal: JournalOfReader
+  readonly #reconciler: Reconciler
   /** Counting accounts takes a look at each, so it is done once per version. */
   #accounts = { version: -1, count: 0 }
 
   constructor(journal: JournalOfReader) {
     this.#journal = journal
+    this.#reconciler = new Reconciler(journal)
   }
 
   readonly version = (): number => this.#journal.version()
@@ -53,6 +67,9 @@ export class Reader implements ReaderCalls {
 
   readonly entriesAfter = (version: number, max: number): ReadonlyArray<StoredEntry> =>
     this.#journal.entriesAfter(version, max)
+
+  readonly tally = (account: AccountId, version: number, max: number): Tally =>
+    tallyOf(this.#journal.entriesAfter(version, max), account, version)
 
   readonly history = (query: HistoryQuery): ReadonlyArray<StoredEntry> => this.#journal.history(query)
 
@@ -79,11 +96,26 @@ export class Reader implements ReaderCalls {
 
   readonly chains = (): ReadonlyArray<Chain> => this.#journal.read(() => new Missing(this.#journal).provenChains())
 
-  readonly missing = (
-    have: ReadonlyArray<Chain>,
-    from: { readonly version: number; readonly max: number; readonly bytesMax: number }
-  ): { readonly entries: ReadonlyArray<SealedBytes>; readonly version: number; readonly done: boolean } =>
+  readonly missing = (have: ReadonlyArray<Chain>, from: PageFrom): MissingPage =>
     this.#journal.read(() => new Missing(this.#journal).page(have, from))
+
+  readonly wanted = (wants: Wants, from: PageFrom): MissingPage =>
+    this.#journal.read(() => new Missing(this.#journal).pageOf(wants, from))
+
+  readonly openingMarks = (): ReadonlyArray<RangeMark> => this.#journal.read(this.#reconciler.opening)
+
+  readonly refined = (ranges: ReadonlyArray<AuthorRange>): Refined =>
+    this.#journal.read(() => this.#reconciler.refine(ranges))
+
+  readonly answered = (marks: ReadonlyArray<RangeMark>): ReadonlyArray<RangeAnswer> =>
+    this.#journal.read(() => this.#reconciler.answer(marks))
+
+  readonly lacks = (shown: ReadonlyArray<ShownChain>): ReadonlyArray<Lack> =>
+    this.#journal.read(() => this.#reconciler.lacks(shown))
+
+  readonly branches = (): Wants["chains"] => this.#journal.read(this.#reconciler.branches)
+
+  readonly provenHead = (author: AccountId): Head | undefined => this.#journal.read(() => this.#reconciler.head(author))
 
   readonly sealed = (ids: ReadonlyArray<EntryId>): ReadonlyArray<SealedBytes> =>
     this.#journal.read(() =>

@@ -14,6 +14,7 @@ import {
   type PaymentRequest,
   type QuarantinedEntry
 } from "../../services/Ledger.ts"
+import * as Auditing from "./auditing.ts"
 import { changesOf, viewOf } from "./changes.ts"
 import type { Call, LedgerShelf, ReaderCalls } from "./Engine.ts"
 import { readGenesis } from "./founding.ts"
@@ -73,6 +74,15 @@ const reading = (serving: Serving) => {
     creditsToAck: read("creditsToAck", account, waitingMax),
     heads: read("chains"),
     missing: (have, from) => read("missing", have, from),
+    reconcile: {
+      opening: read("openingMarks"),
+      refine: (ranges) => read("refined", ranges),
+      answer: (marks) => read("answered", marks),
+      lacks: (shown) => read("lacks", shown),
+      branches: read("branches"),
+      head: (account) => Effect.map(read("provenHead", account), Option.fromUndefinedOr),
+      wanted: (wants, from) => read("wanted", wants, from)
+    },
     sealed: (ids) => read("sealed", ids)
   } satisfies Partial<Ledger["Service"]>
 }
@@ -98,15 +108,13 @@ const quarantine = (serving: Serving): Ledger["Service"]["quarantine"] => ({
   purge: Receiving.change(serving, (engine) => engine.write("purge"))
 })
 
-const recomputing = (serving: Serving) => {
-  const onEngine = <A>(run: (served: Served) => Effect.Effect<A, LedgerError>) => serving.writing(run)
-  return {
-    recomputeBalances: onEngine(({ engine }) => engine.recomputeBooks("once")),
-    recomputeBalancesWithRetry: onEngine(({ engine }) => engine.recomputeBooks("retry")),
-    verify: Effect.flatMap(serving.served, ({ engine }) => engine.compareBooks),
+const auditing = (serving: Serving) =>
+  ({
+    recomputeBalances: Auditing.recompute(serving, "once"),
+    recomputeBalancesWithRetry: Auditing.recompute(serving, "retry"),
+    verify: Auditing.verify(serving),
     progress: Stream.suspend(() => serving.present?.engine.progress ?? Stream.empty)
-  } satisfies Partial<Ledger["Service"]>
-}
+  }) satisfies Partial<Ledger["Service"]>
 
 /** The parts that write entries of this member. */
 const paying = (append: Writing["append"]) =>
@@ -146,7 +154,7 @@ export const make = Effect.fnUntraced(function* (
     receive: (entries, verify) => Receiving.receive(serving, entries, verify),
     seenOwn: (seq) => Effect.sync(() => serving.seenOwn(seq)),
     ownChainChecked: Effect.suspend(() => serving.present?.ownChainChecked.open ?? Effect.void),
-    ...recomputing(serving),
+    ...auditing(serving),
     quarantine: quarantine(serving)
   })
 })

@@ -1,7 +1,7 @@
 /** Who is being answered now, and how often each member has asked lately: the bounds of answering. */
 import { full, take, type TokenBucket } from "../../domain/tokenBucket.ts"
 
-/** Exchanges answered at a time, each of which holds up to one window and a list of all chains. */
+/** Exchanges answered at a time, each of which holds up to one window and what is wanted. */
 const answeringMax = 8
 /** Of one member: an exchange, and the question for its own chain. */
 const answeringPerMemberMax = 2

@@ -4,15 +4,7 @@
  */
 import { Clock, Effect, Option, Result } from "effect"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
-import {
-  answerRange,
-  type Chain,
-  ChainIndex,
-  haveOf,
-  type Head,
-  nothingWanted,
-  type Wants
-} from "../../domain/ledgerReconcile.ts"
+import { nothingWanted, type Wants } from "../../domain/ledgerReconcile.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { decodeEntry, entryId } from "../../protocol/entry.ts"
 import { packedLength, type SealedBytes } from "../../protocol/ledgerBatch.ts"
@@ -78,10 +70,6 @@ const refusalOf = Effect.fnUntraced(function* (
   return "notMember" satisfies SyncRefusal
 })
 
-/** The longest end of a member's own chain. */
-const ownHeadOf = (chains: ReadonlyArray<Chain>, account: string): Head | undefined =>
-  chains.find(({ author }) => author === account)?.heads.toSorted((a, b) => b.seq - a.seq)[0]
-
 /** Entries and those before each in its chain, as far as they fit into a window; in an order that can be admitted. */
 const fetch = Effect.fnUntraced(function* (ids: ReadonlyArray<EntryId>, depth: number) {
   const ledger = yield* Ledger
@@ -107,23 +95,15 @@ class Answers {
   readonly #talk: Talk
   readonly #stream: SessionStream
   readonly #sent: Answering["sent"]
-  readonly #chains: ReadonlyArray<Chain>
-  readonly #index: ChainIndex
   #wants: Wants = nothingWanted
-  #have: ReadonlyArray<Chain> | undefined
+  /** Nothing more is wanted than what was said. */
+  #isSaid = false
   #version = 0
 
-  constructor(
-    talk: Talk,
-    stream: SessionStream,
-    sent: Answering["sent"],
-    books: { readonly chains: ReadonlyArray<Chain>; readonly index: ChainIndex }
-  ) {
+  constructor(talk: Talk, stream: SessionStream, sent: Answering["sent"]) {
     this.#talk = talk
     this.#stream = stream
     this.#sent = sent
-    this.#chains = books.chains
-    this.#index = books.index
   }
 
   readonly to = Effect.fnUntraced({ self: this }, function* (message: AskerMessage) {
@@ -133,7 +113,7 @@ class Answers {
       case "Compare":
         return yield* this.#talk.say({
           _tag: "Answers",
-          answers: message.marks.map((mark) => answerRange(this.#index, mark))
+          answers: yield* (yield* Ledger).reconcile.answer(message.marks)
         })
       case "Want":
         return yield* this.#want(message.wants, message.last)
@@ -148,25 +128,24 @@ class Answers {
 
   readonly #want = Effect.fnUntraced({ self: this }, function* (wants: Wants, last: boolean) {
     const { chains, ranges } = this.#wants
-    if (this.#have !== undefined) return yield* this.#talk.fail(new SyncMalformed({ detail: "it wants twice" }))
+    if (this.#isSaid) return yield* this.#talk.fail(new SyncMalformed({ detail: "it wants twice" }))
     this.#wants = { ranges: [...ranges, ...wants.ranges], chains: [...chains, ...wants.chains] }
     if (this.#wants.ranges.length + this.#wants.chains.length > wantedMax) {
       return yield* this.#talk.fail(new SyncTooMuch({ detail: "it wants more than there can be" }))
     }
     if (!last) return
-    this.#have = haveOf(this.#chains, this.#wants)
+    this.#isSaid = true
     return yield* this.#window()
   })
 
   /** The next window; empty when looking for it takes long. */
   readonly #window = Effect.fnUntraced({ self: this }, function* () {
-    const ledger = yield* Ledger
-    const have = this.#have
-    if (have === undefined) return yield* this.#talk.fail(new SyncMalformed({ detail: "it wants nothing" }))
+    const { reconcile } = yield* Ledger
+    if (!this.#isSaid) return yield* this.#talk.fail(new SyncMalformed({ detail: "it wants nothing" }))
     const beganMillis = yield* Clock.currentTimeMillis
     for (;;) {
       const from = { version: this.#version, max: windowEntriesMax, bytesMax: windowBytesMax }
-      const page = yield* ledger.missing(have, from)
+      const page = yield* reconcile.wanted(this.#wants, from)
       this.#version = page.version
       const isLate = (yield* Clock.currentTimeMillis) - beganMillis > lookMillisMax
       if (page.entries.length > 0 || page.done || isLate) return yield* this.#send(page.entries, page.done)
@@ -194,12 +173,10 @@ const converse = Effect.fnUntraced(function* (coop: EntryId, stream: SessionStre
     yield* talk.say({ _tag: "Refused", reason: refusal })
     return "refused" satisfies Metric.LedgerSyncResult
   }
-  const chains = yield* ledger.heads
-  const index = new ChainIndex(chains, yield* ledger.forks)
-  const own = ownHeadOf(chains, accountOf(stream.peer))
-  const sealed = own === undefined ? [] : yield* ledger.sealed([own.id])
+  const own = yield* ledger.reconcile.head(accountOf(stream.peer))
+  const sealed = Option.isNone(own) ? [] : yield* ledger.sealed([own.value.id])
   yield* talk.say({ _tag: "Welcome", entries: yield* ledger.journalVersion, own: sealed.slice(0, 1) })
-  const answers = new Answers(talk, stream, answering.sent, { chains, index })
+  const answers = new Answers(talk, stream, answering.sent)
   for (;;) {
     const message = yield* talk.hear(pauseMillisMax)
     if (Option.isNone(message)) return "complete" satisfies Metric.LedgerSyncResult

@@ -6,16 +6,7 @@
 import { Clock, Effect, Result } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { type AccountId, type EntryId, type IdentifiedEntry } from "../../domain/ledgerEntry.ts"
-import {
-  ChainIndex,
-  lackOf,
-  lagOf,
-  openingMarks,
-  type RangeAnswer,
-  type RangeMark,
-  refine,
-  type Wants
-} from "../../domain/ledgerReconcile.ts"
+import type { Refined, Wants } from "../../domain/ledgerReconcile.ts"
 import { VerificationKey } from "../../domain/ed25519.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { decodeEntry, entryId, isSignedBy } from "../../protocol/entry.ts"
@@ -99,10 +90,13 @@ const greet = Effect.fnUntraced(function* (books: Books, talk: Asking) {
   return welcome.entries
 })
 
-interface Lack {
+interface Lacking {
   readonly wants: Wants
+  /** Entries, as far as the ends of chains tell. */
   readonly lacking: number
 }
+
+const nothingRefined: Refined = { marks: [], ranges: [] }
 
 /** Which of these entries are here. */
 const presentOf = Effect.fnUntraced(function* (ledger: Ledger["Service"], ids: ReadonlyArray<EntryId>) {
@@ -113,32 +107,11 @@ const presentOf = Effect.fnUntraced(function* (ledger: Ledger["Service"], ids: R
   return present
 })
 
-/** What is lacking of the chains that were listed. */
-const lackOfAnswers = Effect.fnUntraced(function* (
-  { ledger }: Books,
-  index: ChainIndex,
-  answers: ReadonlyArray<RangeAnswer>
-) {
-  const shown = answers.flatMap((answer) => (answer._tag === "Chains" ? answer.chains : []))
-  const doubtful = shown.flatMap((chain) => {
-    const own = index.find(chain.author)
-    if (own === undefined || !("head" in own) || !("head" in chain)) return []
-    return own.head.id !== chain.head.id && chain.head.seq <= own.head.seq ? [chain.head.id] : []
-  })
-  const present = yield* presentOf(ledger, doubtful)
-  return shown.flatMap((chain) => {
-    const own = index.find(chain.author)
-    const isHere = (id: EntryId) => present.has(id) || (own !== undefined && "head" in own && own.head.id === id)
-    const behind = lackOf(own, chain, isHere)
-    return behind === undefined ? [] : [{ author: chain.author, behind, entries: lagOf(behind, chain) }]
-  })
-})
-
 /** Finds what is lacking. */
-const compare = Effect.fnUntraced(function* (books: Books, talk: Asking, index: ChainIndex) {
+const compare = Effect.fnUntraced(function* ({ ledger: { reconcile } }: Books, talk: Asking) {
   const ranges: Array<Wants["ranges"][number]> = []
   const chains: Array<Wants["chains"][number]> = []
-  let marks: ReadonlyArray<RangeMark> = openingMarks(index)
+  let marks = yield* reconcile.opening
   let lacking = 0
   for (let compared = 0; marks.length > 0;) {
     const asked = marks.slice(0, marksMax)
@@ -147,22 +120,24 @@ const compare = Effect.fnUntraced(function* (books: Books, talk: Asking, index: 
     if (answers.length !== asked.length) {
       return yield* talk.fail(new SyncMalformed({ detail: "it answered about other ranges than it was asked" }))
     }
-    const refined = asked.flatMap((mark, at) => (answers[at]?._tag === "Split" ? [refine(index, mark)] : []))
-    for (const lack of yield* lackOfAnswers(books, index, answers)) {
-      chains.push({ author: lack.author, behind: lack.behind })
-      lacking += lack.entries
+    const shown = answers.flatMap((answer) => (answer._tag === "Chains" ? answer.chains : []))
+    for (const { author, behind, entries } of shown.length === 0 ? [] : yield* reconcile.lacks(shown)) {
+      chains.push({ author, behind })
+      lacking += entries
     }
-    ranges.push(...refined.flatMap((one) => one.ranges))
-    marks = [...marks.slice(marksMax), ...refined.flatMap((one) => one.marks)]
+    const split = asked.filter((_, at) => answers[at]?._tag === "Split")
+    const refined = split.length === 0 ? nothingRefined : yield* reconcile.refine(split)
+    for (const range of refined.ranges) ranges.push(range)
+    marks = [...marks.slice(marksMax), ...refined.marks]
     if (compared > comparedMax || ranges.length + chains.length > wantedMax) {
       return yield* talk.fail(new SyncTooMuch({ detail: "it differs in more than there can be" }))
     }
   }
   // What was written upon branches of forked authors is found only by who knows which are here.
-  const isNothing = ranges.length + chains.length === 0
+  const branches = ranges.length + chains.length === 0 ? [] : (yield* reconcile.branches).slice(0, branchesMax)
   const named = new Set(chains.map(({ author }) => author))
-  const branches = isNothing ? [] : index.branches.filter(({ author }) => !named.has(author)).slice(0, branchesMax)
-  const lack: Lack = { wants: { ranges, chains: [...chains, ...branches] }, lacking }
+  const upon = branches.filter(({ author }) => !named.has(author))
+  const lack: Lacking = { wants: { ranges, chains: [...chains, ...upon] }, lacking }
   return lack
 })
 
@@ -244,12 +219,10 @@ const proven = Effect.fnUntraced(function* ({ ledger }: Books) {
 })
 
 const catchUp = Effect.fnUntraced(function* (books: Books, talk: Asking, tell: Progress) {
-  const { ledger } = books
   const beganMillis = yield* Clock.currentTimeMillis
   yield* proven(books)
   const entries = yield* greet(books, talk)
-  const index = new ChainIndex(yield* ledger.heads, yield* ledger.forks)
-  const { lacking, wants } = yield* compare(books, talk, index)
+  const { lacking, wants } = yield* compare(books, talk)
   const intake = new Intake(books, talk)
   const state = (isComplete: boolean): Exchange => ({ entries, lacking, received: intake.received, isComplete })
   yield* tell(state(isNothing(wants)))

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type EntryId, type IdentifiedEntry, referencesOf } from "../../../src/domain/ledgerEntry.ts"
+import type { AuthorRange, Wants } from "../../../src/domain/ledgerReconcile.ts"
 import { defaultQuarantineBounds, Intake } from "../../../src/layers/ledger/Intake.ts"
 import { MemoryJournal } from "../../../src/layers/ledger/MemoryJournal.ts"
 import { Reader } from "../../../src/layers/ledger/Reader.ts"
@@ -42,6 +43,36 @@ class Node {
     }
     return sent
   }
+
+  /** The same by comparing ranges, as members do; says also how often something was asked. */
+  reconcile(other: Node, max = 7): { readonly sent: number; readonly asked: number } {
+    const ranges: Array<AuthorRange> = []
+    const chains: Array<Wants["chains"][number]> = []
+    let [asked, sent] = [0, 0]
+    for (let marks = this.reader.openingMarks(); marks.length > 0; asked++) {
+      const answers = other.reader.answered(marks)
+      const shown = answers.flatMap((answer) => (answer._tag === "Chains" ? answer.chains : []))
+      chains.push(...this.reader.lacks(shown))
+      const refined = this.reader.refined(marks.filter((_, at) => answers[at]?._tag === "Split"))
+      ranges.push(...refined.ranges)
+      marks = refined.marks
+    }
+    if (ranges.length + chains.length === 0) return { sent, asked }
+    const named = new Set(chains.map(({ author }) => author))
+    const branches = this.reader.branches().filter(({ author }) => !named.has(author))
+    for (let version = 0, done = false; !done;) {
+      const from = { version, max, bytesMax: 4000 }
+      const page = other.reader.wanted({ ranges, chains: [...chains, ...branches] }, from)
+      this.intake.receive(
+        page.entries.map((sealed) => ({ ...sealed, proof: "signed" })),
+        0
+      )
+      sent += page.entries.length
+      version = page.version
+      done = page.done
+    }
+    return { sent, asked }
+  }
 }
 
 /** Some entries of a world with everything that they refer to, in an order in which they can be admitted. */
@@ -81,6 +112,28 @@ describe("Missing", () => {
       const where = `world ${worldSeed} of FUZZ_SEED=${seed}`
       assert.deepStrictEqual(booksOf(one.journal), expectedBooks(replica), where)
       assert.deepStrictEqual(booksOf(other.journal), expectedBooks(replica), where)
+    }
+  })
+
+  it("brings them there too when they compare ranges, and ends with nothing to say", () => {
+    for (let index = 0; index < worldsCount; index++) {
+      const worldSeed = (seed + index) >>> 0
+      const world = makeWorld(worldSeed, 80)
+      const random = makeRandom(worldSeed)
+      const [one, other] = [new Node(world.coop), new Node(world.coop)]
+      const [some, others] = [someOf(world, random), someOf(world, random)]
+      one.receive(some)
+      other.receive(others)
+      const replica = new Replica(world.coop)
+      for (const entry of [...some, ...others]) replica.deliver(entry)
+      for (let round = 0; round < 4; round++) {
+        one.reconcile(other, 1 + random.below(10))
+        other.reconcile(one, 1 + random.below(10))
+      }
+      const where = `world ${worldSeed} of FUZZ_SEED=${seed}`
+      assert.deepStrictEqual(booksOf(one.journal), expectedBooks(replica), where)
+      assert.deepStrictEqual(booksOf(other.journal), expectedBooks(replica), where)
+      assert.strictEqual(one.reconcile(other).sent + other.reconcile(one).sent, 0, where)
     }
   })
 

@@ -13,7 +13,7 @@ import type { ReaderData } from "../thread/readerThread.ts"
 import * as Thread from "../thread/Thread.ts"
 import { together } from "../thread/together.ts"
 import type { WriterCalls, WriterData } from "../thread/writerThread.ts"
-import { type AuditedBooks, recomputeBooks } from "./AuditorRecompute.ts"
+import { type AuditedBooks, compareBooks, recomputeBooks } from "./AuditorRecompute.ts"
 import * as Audits from "./Audits.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import * as SignatureThreads from "./SignatureThreads.ts"
@@ -39,9 +39,17 @@ const heapMiBMax = 512
 /** Questions whose answers grow with the ledger; they must not hold up the others. */
 const longQuestions: ReadonlySet<keyof ReaderCalls> = new Set([
   "entriesAfter",
+  "tally",
   "balances",
   "chains",
   "missing",
+  "wanted",
+  "openingMarks",
+  "refined",
+  "answered",
+  "lacks",
+  "branches",
+  "provenHead",
   "sealed",
   "vouched",
   "quarantine",
@@ -158,7 +166,7 @@ export const make: (options: SqliteEngineOptions) => Effect.Effect<LedgerEngine,
       write,
       read,
       verifySignatures,
-      compareBooks: Effect.map(books.audit, ({ report }) => report),
+      compareBooks: compareBooks(audits.ask("verify")),
       recomputeBooks: (mode) => recomputeBooks(books, mode),
       progress: audits.progress,
       versions: Stream.fromPubSub(versions)

@@ -22,6 +22,10 @@ serve(() => {
       const page = reader.missing(have, from)
       return { ...page, entries: together(page.entries).entries }
     },
+    wanted: (wants, from) => {
+      const page = reader.wanted(wants, from)
+      return { ...page, entries: together(page.entries).entries }
+    },
     sealed: (ids) => together(reader.sealed(ids)).entries
   }
   const call = caller(packed, reader)
