@@ -1,5 +1,6 @@
 #!/bin/sh
-# npm run demo: three nodes on this machine find each other, exchange a file, and lose and regain one of them.
+# npm run demo: three nodes on this machine find each other, exchange a file, pay each other, and lose and regain one of
+# them.
 set -eu
 cd "$(dirname "$0")/.."
 sh tools/install.sh

@@ -9,6 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { exchange, icnNode, type Member, running, say, start, status, step, until } from "./demoMembers.ts"
+import { agreed, cooperate, pay } from "./demoLedger.ts"
 import { demoNat, whyNot } from "./demoNat.ts"
 
 const sees = async (one: Member, others: ReadonlyArray<Member>): Promise<boolean> => {
@@ -43,7 +44,11 @@ const demo = async (root: string): Promise<void> => {
   step("2. Bea sends Chris a file")
   await exchange(bea, chris, root)
 
-  step("3. Ada is killed; Bea and Chris do not need her")
+  step("3. Ada invites them to a cooperative, and Chris is paid for writing the minutes")
+  await cooperate(ada, [bea, chris])
+  await pay(bea, chris, "1.50", "1.50", [ada, bea, chris])
+
+  step("4. Ada is killed; Bea and Chris do not need her")
   ada.process.kill("SIGKILL")
   await once(ada.process, "exit")
   say(`  $ kill -9 ${ada.process.pid}`)
@@ -53,8 +58,9 @@ const demo = async (root: string): Promise<void> => {
     const { path, rttMs }: { rttMs: number; path: { remoteAddress: string } } = JSON.parse(line)
     say(`  ${path.remoteAddress} answered in ${rttMs.toFixed(1)} ms`)
   }
+  await pay(chris, bea, "0.50", "-1.00", [bea, chris])
 
-  step("4. Ada comes back, and finds the others where she met them")
+  step("5. Ada comes back, finds the others where she met them, and learns what was paid")
   const again = await start("Ada", directory("ada"), { bootstrap: [] })
   const back = await until(
     "Ada to be back",
@@ -62,12 +68,13 @@ const demo = async (root: string): Promise<void> => {
   )
   say(`  everybody is connected ${back.toFixed(1)} s later`)
   await tell([again, bea, chris])
+  await agreed([again], bea, "-1.00")
 
-  step("5. Everybody stops in good order")
+  step("6. Everybody stops in good order")
   await Promise.all([again, bea, chris].map(({ dataDir }) => icnNode("stop", "--data-dir", dataDir)))
   say("  done")
 
-  step("6. Two members behind NATs, and a path that is cut")
+  step("7. Two members behind NATs, and a path that is cut")
   const reason = whyNot()
   if (reason === undefined) await demoNat(directory("nat"))
   else say(`  left out: ${reason}`)
