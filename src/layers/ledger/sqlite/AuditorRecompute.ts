@@ -4,7 +4,13 @@
  */
 import { Effect } from "effect"
 import * as Catalogue from "../../../domain/ledgerMetrics.ts"
-import { LedgerError, LedgerStorageFailed, type Recomputed, StaleSnapshot } from "../../../services/Ledger.ts"
+import {
+  type BooksReport,
+  LedgerError,
+  LedgerStorageFailed,
+  type Recomputed,
+  StaleSnapshot
+} from "../../../services/Ledger.ts"
 import { Metrics } from "../../../services/Metrics.ts"
 import type { Audit } from "./Auditor.ts"
 import type { BooksRepair, RepairOutcome } from "./AuditorRepair.ts"
@@ -29,6 +35,12 @@ const stale = (expected: number, actual: number): LedgerError =>
 /** The entries are damaged: what would be worked out from them is no better than what is stored. */
 const damaged = (detail: string): LedgerError =>
   new LedgerError({ reason: new LedgerStorageFailed({ path: "ledger.sqlite", reason: "corrupt", detail }) })
+
+/** Works the books out anew and only compares; fails where the entries are damaged. */
+export const compareBooks = (verify: Effect.Effect<Audit, LedgerError>): Effect.Effect<BooksReport, LedgerError> =>
+  Effect.flatMap(verify, ({ damage, report }) =>
+    damage === undefined ? Effect.succeed(report) : Effect.fail(damaged(damage))
+  )
 
 /**
  * Works the books out anew and puts them right. `once` does so only where nothing was written since its snapshot, and

@@ -18,6 +18,8 @@ import { caller, oneByOne, serve } from "./serve.ts"
 
 export interface AuditorCalls {
   readonly audit: () => Audit
+  /** An audit that looks at the entries' bytes as well. */
+  readonly verify: () => Audit
   /** A checkpoint of the books as they are; `at` in milliseconds since the epoch. */
   readonly draftCheckpoint: (at: number) => CheckpointDraft
   /** Compares the books with the last checkpoint, which the owner of an account has signed. */
@@ -32,6 +34,7 @@ serve((tell) => {
   const auditor = new Auditor(database)
   const calls: AuditorCalls = {
     audit: () => auditor.audit(tell),
+    verify: () => auditor.verify(tell),
     draftCheckpoint: (at) => draftCheckpoint(database, coop, at),
     checkCheckpoint: (account) =>
       checkCheckpoint(database, coop, Result.getOrThrow(VerificationKey.fromBytes(Buffer.from(account, "hex"))))

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { ledgerCorrections, ledgerRecomputeAborted } from "../../../../src/domain/ledgerMetrics.ts"
 import { recomputeBalances } from "../../../../src/domain/ledgerRecompute.ts"
 import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
-import { recomputeBooks } from "../../../../src/layers/ledger/sqlite/AuditorRecompute.ts"
+import { compareBooks, recomputeBooks } from "../../../../src/layers/ledger/sqlite/AuditorRecompute.ts"
 import { Metrics } from "../../../../src/services/Metrics.ts"
 import { openAudited } from "../../../fixtures/auditedLedger.ts"
 import { fuzzSeed, makeRandom } from "../../../fixtures/random.ts"
@@ -129,4 +129,19 @@ describe("recomputation", () => {
       })
     )
   }
+
+  it.effect("compares without changing anything, and fails where the entries are damaged", () =>
+    Effect.gen(function* () {
+      const ledger = yield* openAudited(seed, makeRandom(seed))
+      ledger.take(30)
+      const verify = Effect.sync(() => ledger.auditor.verify())
+      assert.deepStrictEqual((yield* compareBooks(verify)).mismatches, [])
+      ledger.tamper(wrongSums, vanished)
+      assert.isAbove((yield* compareBooks(verify)).mismatches.length, 1)
+      assert.isAbove((yield* compareBooks(verify)).mismatches.length, 1)
+      ledger.tamper("DELETE FROM entry WHERE version = 3")
+      const failure = yield* Effect.flip(compareBooks(verify))
+      assert.deepInclude(failure.reason, { _tag: "LedgerStorageFailed", reason: "corrupt" })
+    })
+  )
 })
