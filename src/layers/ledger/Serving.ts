@@ -15,6 +15,7 @@ import {
   NoCooperative
 } from "../../services/Ledger.ts"
 import { report } from "../../services/Metrics.ts"
+import { countEntries } from "./counting.ts"
 import type { CommitUnknown, LedgerEngine, LedgerShelf } from "./Engine.ts"
 import {
   accountOf,
@@ -202,6 +203,10 @@ export class Serving {
         scope
       )
       yield* Effect.forkIn(served.prover.run, scope)
+      // Those that were there when the node started were counted before.
+      const counted = there === undefined ? 0 : yield* engine.read("version")
+      const counting = Scope.provide(countEntries(served, this.account, served.info.currencies, counted), scope)
+      yield* Effect.forkIn(counting, scope)
       return served
     })
   }

@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Result } from "effect"
+import { TestClock } from "effect/testing"
 import * as IdentityMemory from "../../../src/layers/IdentityMemory.ts"
 import type { LedgerEngine, LedgerShelf } from "../../../src/layers/ledger/Engine.ts"
 import * as Service from "../../../src/layers/ledger/service.ts"
 import * as LedgerMemory from "../../../src/layers/LedgerMemory.ts"
+import * as MetricsMemory from "../../../src/layers/MetricsMemory.ts"
+import * as Metric from "../../../src/domain/metrics.ts"
 import { Identity } from "../../../src/services/Identity.ts"
 import { LedgerError, LedgerStorageFailed } from "../../../src/services/Ledger.ts"
+import { Metrics } from "../../../src/services/Metrics.ts"
 import { account } from "../../fixtures/ledgerCoop.ts"
-import { committed, refusal } from "../../fixtures/ledgerPeople.ts"
+import { catchUp, committed, cooperativeOf, pay, refusal } from "../../fixtures/ledgerPeople.ts"
 
 const reasonOf = <A>(effect: Effect.Effect<A, LedgerError>) =>
   Effect.map(Effect.result(effect), (result) => (Result.isFailure(result) ? result.failure.reason : undefined))
@@ -102,6 +106,37 @@ describe("the ledger's service", () => {
       assert.strictEqual((yield* Fiber.join(founding))?._tag, "CooperativeInUse")
       assert.strictEqual(yield* ledger.journalVersion, 2)
     })
+  )
+
+  it.effect("counts what is written, received and recomputed", () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics
+      const [alice, other] = [yield* ledgerWith((engine) => engine), yield* LedgerMemory.make()]
+      yield* cooperativeOf(alice, other)
+      const request = { to: other.account, amount: 250, idempotencyKey: "one" }
+      for (let count = 0; count < 3; count++) committed(yield* alice.transfer(request))
+      refusal(yield* alice.transfer({ to: other.account, amount: 20_000 }))
+      yield* catchUp(other, alice)
+      yield* pay(other, alice, 1)
+      yield* catchUp(alice, other)
+      const page = yield* other.missing([], { version: 0, max: 100, bytesMax: 100_000 })
+      yield* alice.receive([...page.entries, { body: Uint8Array.of(1), signature: Uint8Array.of(2) }], "each")
+      yield* alice.recomputeBalances
+      yield* alice.verify
+      yield* TestClock.adjust("2 seconds")
+      const transactions = (kind: "member" | "transfer", origin: "own" | "received") =>
+        metrics.value(Metric.ledgerTransactions, { kind, origin })
+      // Both nodes count here.
+      assert.strictEqual(yield* transactions("transfer", "own"), 2)
+      assert.strictEqual(yield* transactions("transfer", "received"), 2)
+      assert.strictEqual(yield* metrics.value(Metric.ledgerTransactionAmount, {}), 4)
+      assert.strictEqual(yield* metrics.value(Metric.ledgerAppends, { result: "committed" }), 5)
+      assert.strictEqual(yield* metrics.value(Metric.ledgerAppends, { result: "refused" }), 1)
+      assert.strictEqual(yield* metrics.value(Metric.ledgerEntriesDiscarded, { reason: "known" }), 4)
+      assert.strictEqual(yield* metrics.value(Metric.ledgerEntriesDiscarded, { reason: "malformed" }), 1)
+      assert.strictEqual(yield* metrics.value(Metric.ledgerRecomputations, { result: "applied" }), 1)
+      assert.strictEqual(yield* metrics.value(Metric.ledgerVerifications, { result: "ok" }), 1)
+    }).pipe(Effect.provideServiceEffect(Identity, IdentityMemory.make()), Effect.provide(MetricsMemory.layer))
   )
 
   it.effect("keeps what it serves when another cannot be put in its place", () =>
