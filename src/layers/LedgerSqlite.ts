@@ -4,6 +4,7 @@
  * by this process: two writers would fork the member's chain.
  */
 import { Effect, Layer, type Scope } from "effect"
+import type { EntryId } from "../domain/ledgerEntry.ts"
 import { DataDirectory } from "../services/DataDirectory.ts"
 import { Identity } from "../services/Identity.ts"
 import { Ledger, type LedgerError } from "../services/Ledger.ts"
@@ -15,7 +16,10 @@ import * as Offline from "./ledger/sqlite/offline.ts"
 import * as SqliteEngine from "./ledger/sqlite/SqliteEngine.ts"
 
 export interface LedgerSqliteOptions
-  extends Service.LedgerServiceOptions, Pick<SqliteEngine.SqliteEngineOptions, "callsMax" | "checkpoints"> {}
+  extends Service.LedgerServiceOptions, Pick<SqliteEngine.SqliteEngineOptions, "callsMax" | "checkpoints"> {
+  /** Which cooperative of the data directory to serve at the start; the one that was served last unless given. */
+  readonly coop?: EntryId | undefined
+}
 
 /** The cooperatives in a data directory. */
 const makeShelf = (
@@ -23,7 +27,7 @@ const makeShelf = (
   identity: Identity["Service"],
   options: LedgerSqliteOptions
 ): LedgerShelf => ({
-  serving: Files.readServing(dataDirectory),
+  serving: options.coop === undefined ? Files.readServing(dataDirectory) : Files.chosen(dataDirectory, options.coop),
   serve: (coop, genesis) => Files.writeServing(dataDirectory, coop, genesis),
   genesis: (coop) => Files.readGenesis(dataDirectory, coop),
   open: (coop) =>

@@ -85,9 +85,13 @@ const sessions: Subsystems["sessions"] = (relay) =>
     )
   )
 
-const ledger: Subsystems["ledger"] = CooperativeFile.layer().pipe(
-  Layer.provideMerge(LedgerSqlite.layerWith({ awaitOwnChain: true })),
-  Layer.merge(LedgerSyncMemory.layer)
+const ledger: Subsystems["ledger"] = Layer.unwrap(
+  Effect.map(NodeConfig, ({ values: { cooperative } }) =>
+    CooperativeFile.layer().pipe(
+      Layer.provideMerge(LedgerSqlite.layerWith({ awaitOwnChain: true, coop: cooperative.coop || undefined })),
+      Layer.merge(LedgerSyncMemory.layer)
+    )
+  )
 )
 
 /** A node as `icn-node run` starts it. */

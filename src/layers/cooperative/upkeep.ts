@@ -57,7 +57,8 @@ export const startUpkeep = Effect.fnUntraced(function* (
     )
   )
   yield* kept(
-    Effect.raceFirst(wanted.await, Effect.sleep(refreshMillis)).pipe(
+    wanted.await.pipe(
+      Effect.timeoutOption(refreshMillis),
       Effect.tap(() => Effect.sync(() => wanted.closeUnsafe())),
       Effect.andThen(refresh),
       Effect.andThen(rosters.retell),

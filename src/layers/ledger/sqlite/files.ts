@@ -91,6 +91,25 @@ export const readServing = Effect.fnUntraced(function* (dataDirectory: string) {
   })
 })
 
+const exists = async (path: string): Promise<boolean> => {
+  try {
+    await Fs.stat(path)
+    return true
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return false
+    throw error
+  }
+}
+
+/** The cooperative that the configuration names, which has to be there. */
+export const chosen = Effect.fnUntraced(function* (dataDirectory: string, coop: EntryId) {
+  const path = booksFile(dataDirectory, coop)
+  const isThere = yield* attempt(path, () => exists(dirname(path)))
+  if (isThere) return coop
+  const detail = "no such cooperative is in the data directory, and cooperative.coop of the configuration names it"
+  return yield* new LedgerError({ reason: new LedgerStorageFailed({ path, reason: "other", detail }) })
+})
+
 /** The first entry of the cooperative that is served, if the file has it. */
 export const readGenesis = (
   dataDirectory: string,
