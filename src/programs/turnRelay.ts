@@ -28,10 +28,11 @@ export const turnRelay = (config: TurnConfig, registry: Registry, relay: RelayRe
     const relocated = Effect.fnUntraced(function* (previous: TransportAddress, state: TurnAllocationState) {
       yield* registry.setRelay(state)
       yield* health.setPart("turn", { status: "ok", detail: "running" })
+      const now = `relay over ${state.transport.toUpperCase()} now, relayed address`
       yield* Effect.logInfo(
         equals(previous, state.relayedAddress)
-          ? `relay restored, relayed address still ${format(previous)}`
-          : `relay restored, relayed address changed from ${format(previous)} to ${format(state.relayedAddress)}`
+          ? `${now} still ${format(previous)}`
+          : `${now} changed from ${format(previous)} to ${format(state.relayedAddress)}`
       )
     })
     const client = yield* TurnClient
