@@ -51,7 +51,7 @@ export interface Thread {
 export class ThreadEnded extends Schema.TaggedError<ThreadEnded>()("ThreadEnded", {
   thread: Schema.String,
   detail: Schema.String,
-  restartInMillis: Schema.Number
+  restartInMillis: Schema.Finite
 }) {
   override get message() {
     return (
