@@ -1,9 +1,9 @@
 /**
  * Recomputation of the books while the ledger goes on: an audit of a snapshot off the writer's way, and a repair that
- * the writer makes in one step, so that readers see the books before or after it and nothing between.
+ * the writer makes in one step, so that readers see the books before or after it and nothing between. Who asks for it
+ * counts it (`retries`, `mismatches`).
  */
 import { Effect } from "effect"
-import * as Catalogue from "../../../domain/ledgerMetrics.ts"
 import {
   type BooksReport,
   LedgerError,
@@ -11,7 +11,6 @@ import {
   type Recomputed,
   StaleSnapshot
 } from "../../../services/Ledger.ts"
-import { Metrics } from "../../../services/Metrics.ts"
 import type { Audit } from "./Auditor.ts"
 import type { BooksRepair, RepairOutcome } from "./AuditorRepair.ts"
 
@@ -49,7 +48,6 @@ export const compareBooks = (verify: Effect.Effect<Audit, LedgerError>): Effect.
  */
 export const recomputeBooks: (books: AuditedBooks, mode: "once" | "retry") => Effect.Effect<Recomputed, LedgerError> =
   Effect.fnUntraced(function* (books, mode) {
-    const metrics = yield* Metrics
     let retries = 0
     let found: Audit["report"] | undefined
     for (let audits = 1; ; audits++) {
@@ -59,11 +57,9 @@ export const recomputeBooks: (books: AuditedBooks, mode: "once" | "retry") => Ef
       if (sound && mode === "retry") break
       const { applied, version } = yield* books.repair(repair, mode === "once" ? report.journalVersion : undefined)
       if (version !== report.journalVersion) {
-        yield* metrics.inc(Catalogue.ledgerRecomputeAborted, {})
         retries++
         if (!applied && mode === "once") return yield* stale(report.journalVersion, version)
       }
-      if (applied) yield* metrics.inc(Catalogue.ledgerCorrections, {}, report.mismatches.length)
       found = { ...found, journalVersion: version }
       if (applied && !repair.marks) break
       if (audits === auditsMax) {

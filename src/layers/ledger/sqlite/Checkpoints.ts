@@ -49,7 +49,10 @@ const checkBooks = Effect.fnUntraced(function* ({ ask, identity, recompute }: Ch
       `the books do not agree with their last checkpoint (${check.why}); they are worked out anew from the entries`
     )
   }
-  const { mismatches } = yield* recompute
+  const { mismatches, retries } = yield* recompute
+  yield* metrics.inc(Metric.ledgerRecomputations, { result: "applied" })
+  yield* metrics.inc(Metric.ledgerRecomputeAborted, {}, retries)
+  yield* metrics.inc(Metric.ledgerCorrections, {}, mismatches.length)
   if (mismatches.length > 0) yield* Effect.logWarning(`${mismatches.length} balances were wrong and are put right`)
   return 0
 })

@@ -1,11 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { DatabaseSync } from "node:sqlite"
-import { ledgerRecomputeAborted } from "../../../../src/domain/ledgerMetrics.ts"
-import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
 import { Auditor } from "../../../../src/layers/ledger/sqlite/Auditor.ts"
 import { type AuditedBooks, recomputeBooks } from "../../../../src/layers/ledger/sqlite/AuditorRecompute.ts"
-import { Metrics } from "../../../../src/services/Metrics.ts"
 import { Crowd, postingsPerEntry } from "../../../fixtures/ledgerCrowd.ts"
 import { temporaryDirectory } from "../../../fixtures/temporaryDirectory.ts"
 
@@ -60,14 +57,13 @@ describe("a recomputation of many postings", () => {
         assert.deepStrictEqual(crowd.stored(), crowd.expected())
         assert.strictEqual(wrongBy(), 0)
         assert.isTrue(auditor.audit().sound)
-        assert.strictEqual(yield* (yield* Metrics).value(ledgerRecomputeAborted, {}), 1)
 
         wrong = 0
         const stale = yield* Effect.flip(recomputeBooks(books, "once"))
         assert.strictEqual(stale.reason._tag, "StaleSnapshot")
         for (const database of [own, others]) database.close()
         crowd.journal.close()
-      }).pipe(Effect.provide(MetricsMemory.layer)),
+      }),
     60_000 + postings
   )
 })

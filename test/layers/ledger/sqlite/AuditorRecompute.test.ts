@@ -1,10 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { ledgerCorrections, ledgerRecomputeAborted } from "../../../../src/domain/ledgerMetrics.ts"
 import { recomputeBalances } from "../../../../src/domain/ledgerRecompute.ts"
-import * as MetricsMemory from "../../../../src/layers/MetricsMemory.ts"
 import { compareBooks, recomputeBooks } from "../../../../src/layers/ledger/sqlite/AuditorRecompute.ts"
-import { Metrics } from "../../../../src/services/Metrics.ts"
 import { openAudited } from "../../../fixtures/auditedLedger.ts"
 import { fuzzSeed, makeRandom } from "../../../fixtures/random.ts"
 
@@ -60,10 +57,7 @@ describe("recomputation", () => {
       assert.strictEqual(recomputed.journalVersion, before + 10)
       assert.isAbove(recomputed.mismatches.length, 1)
       ledger.check()
-      const metrics = yield* Metrics
-      assert.strictEqual(yield* metrics.value(ledgerCorrections, {}), recomputed.mismatches.length)
-      assert.strictEqual(yield* metrics.value(ledgerRecomputeAborted, {}), 1)
-    }).pipe(Effect.provide(MetricsMemory.layer))
+    })
   )
 
   it.effect("applies a snapshot once only while nothing was written since", () =>
@@ -78,13 +72,11 @@ describe("recomputation", () => {
       assert.deepInclude(failure.reason, { _tag: "StaleSnapshot", expected: version, actual: version + 2 })
       assert.notDeepEqual(ledger.journal.balances(undefined, 1_000), recomputeBalances(ledger.replica.history))
       assert.isAbove(stored.length, 0)
-      const metrics = yield* Metrics
-      assert.strictEqual(yield* metrics.value(ledgerRecomputeAborted, {}), 1)
       ledger.meanwhile = 0
       const recomputed = yield* recomputeBooks(ledger, "once")
       assert.strictEqual(recomputed.retries, 0)
       ledger.check()
-    }).pipe(Effect.provide(MetricsMemory.layer))
+    })
   )
 
   it.effect("says so when nothing was wrong but something was written", () =>
