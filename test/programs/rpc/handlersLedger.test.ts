@@ -24,12 +24,12 @@ describe("the local socket, about the ledger", () => {
       const { dataDir, ledger } = yield* ledgerNode
       // Control characters aside, nothing is longer as JSON.
       const memo = '"'.repeat(256)
-      for (let number = 0; number < 1150; number++) yield* ledger.transfer({ to: didAccount(payee), amount: 1, memo })
+      for (let number = 0; number < 1300; number++) yield* ledger.transfer({ to: didAccount(payee), amount: 1, memo })
       const lines = yield* workWithNode(dataDir, (client) => Stream.runCollect(client.LedgerHistory(everything)))
       assert.isAbove(JSON.stringify(lines).length, 1_048_576)
       assert.deepStrictEqual(
         lines.map(({ version }) => version),
-        Array.from({ length: 1150 }, (_, index) => 1151 - index)
+        Array.from({ length: 1300 }, (_, index) => 1301 - index)
       )
       const limited = yield* workWithNode(dataDir, (client) =>
         Stream.runCollect(client.LedgerHistory({ ...everything, limit: 300, before: 1000 }))

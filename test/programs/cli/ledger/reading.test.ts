@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ledger } from "../../../../src/programs/cli/ledger.ts"
+import { LedgerError, StaleSnapshot } from "../../../../src/services/Ledger.ts"
 import { documents, type Ran, runCommand } from "../../../fixtures/commands.ts"
-import { exchange, ledgerNode, ledgerNodeOf } from "../../../fixtures/ledgerNodes.ts"
+import { exchange, ledgerNode, ledgerNodeOf, ledgerNodeWith } from "../../../fixtures/ledgerNodes.ts"
 import { temporaryDirectory } from "../../../fixtures/temporaryDirectory.ts"
 
 const at = ({ dataDir }: { readonly dataDir: string }, ...args: ReadonlyArray<string>) =>
@@ -183,6 +184,53 @@ describe("icn-node ledger verify and recompute", () => {
       assert.deepStrictEqual(documents(recomputed), [
         { ok: true, journalVersion: 4, entries: 4, sumByCurrency: { hours: "0.00" }, mismatches: [], retries: 0 }
       ])
+    })
+  )
+})
+
+describe("icn-node ledger verify of wrong books", () => {
+  it.live("names each difference, and fails", () =>
+    Effect.gen(function* () {
+      const node = yield* ledgerNodeWith(({ account }) => ({
+        verify: Effect.succeed({
+          journalVersion: 9,
+          entries: 9,
+          sums: [5],
+          mismatches: [
+            {
+              account,
+              currency: 0,
+              stored: { posted: 5, held: 0, unacked: 0 },
+              recomputed: { posted: 0, held: 0, unacked: 0 }
+            }
+          ]
+        })
+      }))
+      const ran = yield* at(node, "verify", "--json")
+      const zero = { posted: "0.00", held: "0.00", unacked: "0.00" }
+      assert.deepStrictEqual(documents(ran), [
+        {
+          ok: false,
+          journalVersion: 9,
+          entries: 9,
+          sumByCurrency: { hours: "0.05" },
+          mismatches: [{ did: node.did, currency: "hours", stored: { ...zero, posted: "0.05" }, recomputed: zero }]
+        }
+      ])
+      assert.strictEqual(ran.failure?.exitCode, 1)
+      const text = (yield* at(node, "verify")).lines.join("\n")
+      assert.include(text, `${node.did} hours: stored 0.05 (held 0.00, unacknowledged 0.00), by the journal 0.00`)
+      assert.include(text, 'put them right with "icn-node ledger recompute"')
+    })
+  )
+
+  it.live("fails where something was written meanwhile, when told to work once", () =>
+    Effect.gen(function* () {
+      const reason = new StaleSnapshot({ expected: 3, actual: 4 })
+      const node = yield* ledgerNodeWith(() => ({ recomputeBalances: Effect.fail(new LedgerError({ reason })) }))
+      const ran = yield* at(node, "recompute", "--once")
+      assert.include(ran.failure?.text, "the books went on from version 3 to 4")
+      assert.isUndefined((yield* at(node, "recompute")).failure)
     })
   )
 })
