@@ -184,6 +184,7 @@ export interface QuarantinedEntry {
 
 /** What became of entries that came from outside, by number. */
 export interface Received {
+  /** What came into the books, with what had waited for it. */
   readonly added: number
   readonly known: number
   readonly pending: number
@@ -224,10 +225,11 @@ export interface Recomputed extends BooksReport {
 /** Something as it is at a version. */
 export interface LedgerStatus {
   readonly journalVersion: number
+  /** With a balance; in a large ledger, as of some entries ago. */
   readonly accounts: number
   readonly quarantine: { readonly entries: number; readonly bytes: number; readonly pending: number }
   readonly forks: number
-  /** Entries whose own signatures are still to be verified. */
+  /** Entries whose own signatures are still to be verified; of more than 1,000, 1,000. */
   readonly vouched: number
   /** This member's chain; -1 when it is empty. */
   readonly ownSeq: number
@@ -285,7 +287,10 @@ export class Ledger extends Context.Service<
       readonly before?: number
       readonly max: number
     }) => Effect.Effect<ReadonlyArray<LedgerEntry>, LedgerError>
-    /** Entries after a version, then those that come, in order and each once. */
+    /**
+     * Entries after a version, then those that come, in order and each once; until another cooperative takes the place
+     * of the one that is served.
+     */
     readonly changes: (since: number) => Stream.Stream<LedgerEntry, LedgerError>
     readonly members: Effect.Effect<ReadonlyArray<LedgerMember>, LedgerError>
     readonly forks: Effect.Effect<ReadonlyArray<Fork>, LedgerError>

@@ -25,6 +25,8 @@ import { type Tally, tallyOf } from "./tally.ts"
 
 /** Rows of one page, where a journal is gone through as a whole. */
 const pageMax = 1000
+/** Entries up to which accounts are counted exactly: there are not more accounts. */
+const countedMin = 10_000
 /** Vouched entries that are counted for a status; more than that is told as this. */
 const vouchedCountMax = 1000
 
@@ -43,7 +45,7 @@ const pages = <A>(page: (after: A | undefined) => ReadonlyArray<A>): Array<A> =>
 export class Reader implements ReaderCalls {
   readonly #journal: JournalOfReader
   readonly #reconciler: Reconciler
-  /** Counting accounts takes a look at each, so it is done once per version. */
+  /** Counting accounts takes a look at each, so those of a large ledger are counted when it has grown by a hundredth. */
   #accounts = { version: -1, count: 0 }
 
   constructor(journal: JournalOfReader) {
@@ -139,7 +141,8 @@ export class Reader implements ReaderCalls {
 
   #countAccounts(): number {
     const version = this.#journal.version()
-    if (this.#accounts.version === version) return this.#accounts.count
+    const isRecent = this.#accounts.version >= 0 && version - this.#accounts.version <= version / 100
+    if (isRecent && (version > countedMin || version === this.#accounts.version)) return this.#accounts.count
     let count = 0
     let last: Balance | undefined
     for (;;) {
