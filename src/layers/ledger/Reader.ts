@@ -45,7 +45,7 @@ const pages = <A>(page: (after: A | undefined) => ReadonlyArray<A>): Array<A> =>
 export class Reader implements ReaderCalls {
   readonly #journal: JournalOfReader
   readonly #reconciler: Reconciler
-  /** Counting accounts takes a look at each, so those of a large ledger are counted when it has grown by a hundredth. */
+  /** Counting takes a look at each account, so those of a large ledger are counted when it grew by a hundredth. */
   #accounts = { version: -1, count: 0 }
 
   constructor(journal: JournalOfReader) {
