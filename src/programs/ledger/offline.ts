@@ -8,6 +8,7 @@ import { didAccount } from "../../domain/ledgerView.ts"
 import * as KeyFiles from "../../layers/identity/files.ts"
 import { keyFileName } from "../../layers/identity/keyStore.ts"
 import { viewOf } from "../../layers/ledger/changes.ts"
+import { compareBooks } from "../../layers/ledger/sqlite/AuditorRecompute.ts"
 import * as Audits from "../../layers/ledger/sqlite/Audits.ts"
 import { booksFile } from "../../layers/ledger/sqlite/files.ts"
 import * as LedgerSqlite from "../../layers/LedgerSqlite.ts"
@@ -72,7 +73,7 @@ export const openOffline = Effect.fnUntraced(function* (dataDir: string) {
     history: (query) => Effect.map(read("history", query), (page) => page.map(viewOf)),
     members: read("members"),
     forks: read("forks"),
-    verify: Effect.map(audits.ask("audit"), ({ report }) => report),
+    verify: compareBooks(audits.ask("verify")),
     progress: Stream.suspend(() => audits.progress),
     quarantine: quarantineOf(books)
   })
