@@ -3,7 +3,7 @@
  * only some of what can happen to a page. The bytes themselves are proved by their hash, which is the entry's id. It is
  * slow beside the rest of an audit, some 50 µs per entry, so only a verification that somebody asked for does it.
  */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { type Entry, isPosting, subjectOf } from "../../../domain/ledgerEntry.ts"
 import { decodeEntry, entryId } from "../../../protocol/entry.ts"
