@@ -2,8 +2,10 @@
  * For tests of programs that build on this package: networks and services in memory, and servers that can be told to
  * misbehave. Everything here runs under Effect's TestClock. Not for production.
  */
+export * as CooperativeMemory from "./layers/CooperativeMemory.ts"
 export * as GossipMemory from "./layers/GossipMemory.ts"
 export * as IdentityMemory from "./layers/IdentityMemory.ts"
+export * as LedgerMemory from "./layers/LedgerMemory.ts"
 export * as LinksMemory from "./layers/LinksMemory.ts"
 export * as MetricsMemory from "./layers/MetricsMemory.ts"
 export * as PeerBookMemory from "./layers/PeerBookMemory.ts"
