@@ -132,6 +132,7 @@ describe("ledgerSync", () => {
       yield* startAll(nodes)
       yield* connectAll(nodes)
       yield* untilAlike(nodes)
+      yield* Effect.sleep(10_000)
       const { keys } = world
       world.keys = []
       yield* a.ledger.transfer({ to: b.account, amount: 10 })

@@ -153,6 +153,28 @@ describe("exchange", () => {
     })
   )
 
+  worldTest("asks by name for what entries refer to and nobody sent, deeper each time", (world) =>
+    Effect.gen(function* () {
+      const { a, b, coop } = yield* two(world)
+      yield* pay(a, b, 6)
+      const everything = yield* everythingOf(a.ledger)
+      const known = yield* b.ledger.journalVersion
+      const depths: Array<number> = []
+      let next = everything.length
+      yield* scripted(a, (message) => {
+        if (message._tag === "Hello") return welcome
+        if (message._tag === "Compare") return split
+        if (message._tag === "Fetch") depths.push(message.depth)
+        // One entry each time, from the newest on, and at last all that is left.
+        next = depths.length < 4 ? next - 1 : known
+        return { _tag: "Window", entries: everything.slice(next, depths.length < 4 ? next + 1 : undefined), done: true }
+      })
+      assert.isTrue((yield* exchangeOf(b, a, coop)).isComplete)
+      assert.deepStrictEqual(depths, [1, 2, 4, 8])
+      assert.deepStrictEqual(yield* stateOf(b), yield* stateOf(a))
+    })
+  )
+
   worldTest("breaks off when the answers are not what they should be", (world) =>
     Effect.gen(function* () {
       const { a, b, coop } = yield* two(world)
