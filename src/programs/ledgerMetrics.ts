@@ -1,6 +1,6 @@
 /**
- * The `ledger_metrics` actor: tells how large the ledger is and what of it waits. What happens to it is counted where it
- * happens.
+ * The `ledger_metrics` actor: tells how large the ledger is and what of it waits. What happens to it is counted where
+ * it happens.
  */
 import { Duration, Effect, Option, Schedule } from "effect"
 import {

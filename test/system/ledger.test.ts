@@ -1,4 +1,4 @@
-/** A cooperative with its books on several nodes of the built program: founded, joined, paid in, cut off and cheated. */
+/** A cooperative with its books on nodes of the built program: founded, joined, paid in, cut off and cheated. */
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Schema, Stream } from "effect"
 import { cpSync, rmSync } from "node:fs"

@@ -1,6 +1,7 @@
 /**
- * The ledger phase: the cooperative's books and the cooperative around them, and the actors that keep them like those of
- * the other members. Books that cannot be opened stop the start: a node that would lose or fork them is worse than none.
+ * The ledger phase: the cooperative's books and the cooperative around them, and the actors that keep them like those
+ * of the other members. Books that cannot be opened stop the start: a node that would lose or fork them is worse than
+ * none.
  */
 import { Context, Effect, Layer, Option } from "effect"
 import { Cooperative, type CooperativeFailure } from "../../services/Cooperative.ts"
