@@ -2,7 +2,7 @@
  * Answers members who catch up with this node. Whoever is no member, as the ledger says, or no longer one, is told no
  * more than that; the session proves who it is.
  */
-import { Clock, Effect, Option, Result } from "effect"
+import { Clock, Effect, Fiber, Option, Result } from "effect"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
 import { nothingWanted, type Wants } from "../../domain/ledgerReconcile.ts"
 import * as Metric from "../../domain/metrics.ts"
@@ -17,7 +17,7 @@ import {
   windowEntriesMax
 } from "../../protocol/ledgerSync.ts"
 import { Cooperative } from "../../services/Cooperative.ts"
-import { Ledger } from "../../services/Ledger.ts"
+import { Ledger, type LedgerError, type SealedEntries } from "../../services/Ledger.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import type { SessionStream } from "../../services/SessionManager.ts"
 import { accountOf } from "./ask.ts"
@@ -99,6 +99,7 @@ class Answers {
   /** Nothing more is wanted than what was said. */
   #isSaid = false
   #version = 0
+  #next: Fiber.Fiber<SealedEntries, LedgerError> | undefined
 
   constructor(talk: Talk, stream: SessionStream, sent: Answering["sent"]) {
     this.#talk = talk
@@ -138,17 +139,24 @@ class Answers {
     return yield* this.#window()
   })
 
-  /** The next window; empty when looking for it takes long. */
+  /** The next window. The one after it is looked for while the other side stores this one. */
   readonly #window = Effect.fnUntraced({ self: this }, function* () {
-    const { reconcile } = yield* Ledger
     if (!this.#isSaid) return yield* this.#talk.fail(new SyncMalformed({ detail: "it wants nothing" }))
+    const page = yield* this.#next === undefined ? this.#look() : Fiber.join(this.#next)
+    this.#next = page.done ? undefined : yield* Effect.forkChild(this.#look())
+    return yield* this.#send(page.entries, page.done)
+  })
+
+  /** Looks for what is wanted; nothing is found when it takes long. */
+  readonly #look = Effect.fnUntraced({ self: this }, function* () {
+    const { reconcile } = yield* Ledger
     const beganMillis = yield* Clock.currentTimeMillis
     for (;;) {
       const from = { version: this.#version, max: windowEntriesMax, bytesMax: windowBytesMax }
       const page = yield* reconcile.wanted(this.#wants, from)
       this.#version = page.version
       const isLate = (yield* Clock.currentTimeMillis) - beganMillis > lookMillisMax
-      if (page.entries.length > 0 || page.done || isLate) return yield* this.#send(page.entries, page.done)
+      if (page.entries.length > 0 || page.done || isLate) return page
     }
   })
 
