@@ -5,7 +5,14 @@
  */
 import { Effect, Latch, Result } from "effect"
 import { groupKeyBytes, groupKeyId } from "../../domain/coopGroupKey.ts"
-import { hasNews, mergeStandings, type SealedRoster, type Standing, standingsMax } from "../../domain/coopRoster.ts"
+import {
+  compareRosters,
+  hasNews,
+  mergeStandings,
+  type SealedRoster,
+  type Standing,
+  standingsMax
+} from "../../domain/coopRoster.ts"
 import { adopted, type CoopState, isNewer, rankOf } from "../../domain/coopState.ts"
 import type { Did } from "../../domain/did.ts"
 import type { CoopRequest } from "../../protocol/coop.ts"
@@ -83,6 +90,11 @@ export class Rosters {
     )
   }
 
+  /** Somebody shows that he has the roster in force, so he need not be told. */
+  hasIt(did: Did): void {
+    this.#told.add(did.text)
+  }
+
   /** Takes a roster that passed `check`, if it is newer than the one in force. */
   adopt(info: CooperativeInfo, sealed: SealedRoster, key: Uint8Array, from: Did | undefined) {
     const { identity, keeper } = this.#context
@@ -93,6 +105,9 @@ export class Rosters {
         Effect.succeed(isNewer(state, sealed.roster) ? [adopted(state, sealed, key), true] : [state, false])
       )
       if (isNew) yield* this.#changed(info, from)
+      else if (from !== undefined && compareRosters(rankOf(keeper.state(info.id)), sealed.roster) === 0) {
+        this.hasIt(from)
+      }
       if (!isSteward(info, account)) return
       // Another steward did not know what this one had signed, or the other way round.
       const both = mergeStandings(before, sealed.roster.standings)
@@ -136,13 +151,16 @@ export class Rosters {
       // After the roster was read: by one that is newer, somebody may be excluded.
       const peers = yield* admittedPeers(this.#context, info)
       yield* Effect.forEach(
-        peers.filter(({ text }) => !told.has(text)),
-        (did) =>
-          ask(sessions, did, { _tag: "Push", coop: info.id, ...keyed }).pipe(
+        peers,
+        Effect.fnUntraced(function* (did) {
+          // He may have shown meanwhile that he has it.
+          if (told.has(did.text)) return
+          yield* ask(sessions, did, { _tag: "Push", coop: info.id, ...keyed }).pipe(
             Effect.tap(({ _tag }) => Effect.sync(() => void (_tag === "Taken" && told.add(did.text)))),
             // He has gone, or is of another version; nothing is lost, since he asks.
             Effect.ignore
-          ),
+          )
+        }),
         { concurrency: toldAtOnce, discard: true }
       )
     })

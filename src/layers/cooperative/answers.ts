@@ -117,8 +117,9 @@ const pull = Effect.fnUntraced(function* (
   if ((yield* context.members.find(coop, account)) === undefined) return refused("notMember")
   if (state.left || isExcluded(state.roster?.roster, account)) return refused("excluded")
   const keyed = rosters.keyed(state)
-  const isNewer = compareRosters(rankOf(state), { epoch, keyId }) < 0
-  const answer: CoopAnswer = keyed !== undefined && isNewer ? { _tag: "Roster", ...keyed } : { _tag: "Current" }
+  const order = compareRosters(rankOf(state), { epoch, keyId })
+  if (order === 0) rosters.hasIt(from)
+  const answer: CoopAnswer = keyed !== undefined && order < 0 ? { _tag: "Roster", ...keyed } : { _tag: "Current" }
   return answer
 })
 

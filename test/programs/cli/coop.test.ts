@@ -101,6 +101,7 @@ describe("icn-node coop", () => {
       assert.strictEqual(invite.success.inviter.text, a.did.text)
       assert.isAbove(invite.success.addresses.length, 0)
       assert.match(textOf(ran), /good for 3 members until \d{4}-/)
+      assert.notInclude(textOf(ran), "bootstrap peer")
       const { one } = yield* document(a, "invite")
       assert.deepInclude(one, { uses: 1 })
     })

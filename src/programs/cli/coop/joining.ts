@@ -1,8 +1,11 @@
 /**
  * `icn-node coop invite|join`: a text for whoever is to join, and joining with it.
  */
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option, Result, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { scopeOf } from "../../../domain/addressScope.ts"
+import type { CoopInvite as InviteContent } from "../../../domain/coopInvite.ts"
+import { parseInvite } from "../../../protocol/coopInvite.ts"
 import type { CoopInfo, CoopInvite, CoopJoinEvent } from "../../rpc/coopApi.ts"
 import { workWithNode } from "../../rpc/client.ts"
 import { configFlag, dataDirectory, dataDirFlag } from "../dataDir.ts"
@@ -29,12 +32,27 @@ const ttl = Flag.String("ttl").pipe(
 
 const uses = Flag.Int("uses").pipe(Flag.withDescription("How many may join with it; 1 unless given"), Flag.optional)
 
+/** How far the addresses in an invitation reach, where that is not far. */
+const reachNote = (invite: string): string | undefined => {
+  const { addresses = [] } = Result.getOrElse(parseInvite(invite), (): Partial<InviteContent> => ({}))
+  if (addresses.some(({ host }) => scopeOf(host) === "public")) return undefined
+  const where = addresses.some(({ host }) => scopeOf(host) === "private")
+    ? "of this local network"
+    : addresses.length > 0
+      ? "of this machine"
+      : undefined
+  return where === undefined
+    ? "it has no address of this node: who joins has to find it over a bootstrap peer of both"
+    : `its addresses are ${where}: from elsewhere, who joins has to find this node over a bootstrap peer of both`
+}
+
 const inviteText = ({ expiresAt, invite, uses }: CoopInvite): string =>
   [
     invite,
     "",
     `good for ${uses === 1 ? "one member" : `${uses} members`} until ${expiresAt}; whoever has this text can join with`,
-    "  icn-node coop join INVITE"
+    "  icn-node coop join INVITE",
+    ...Option.toArray(Option.fromUndefinedOr(reachNote(invite)))
   ].join("\n")
 
 export const invite = Command.make(
