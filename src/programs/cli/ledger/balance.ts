@@ -1,7 +1,7 @@
 /**
  * `icn-node ledger balance`: what a member has, what of it is set aside, and how far down he may go.
  */
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { balances } from "../../ledger/reads.ts"
 import type { LedgerBalance } from "../../rpc/ledgerApi.ts"
@@ -9,7 +9,7 @@ import { dataDirectory } from "../dataDir.ts"
 import { failing } from "../failing.ts"
 import { print } from "../output.ts"
 import { table } from "../table.ts"
-import { everyone, nodeFlags, optionalDid } from "./flags.ts"
+import { everyone, nodeFlags, optionalDid, whose } from "./flags.ts"
 import { asking } from "./reading.ts"
 
 /** The part of a balance that scripts rely on. */
@@ -56,7 +56,7 @@ export const balance = Command.make(
   { did: optionalDid, everyone, ...nodeFlags },
   Effect.fnUntraced(function* ({ config, dataDir, did, everyone, json }) {
     const directory = yield* dataDirectory({ config, dataDir })
-    const request = { of: Option.getOrNull(did), everyone }
+    const request = yield* whose(did, everyone).pipe(failing(json))
     const rows: Array<LedgerBalance> = []
     yield* asking(
       directory,

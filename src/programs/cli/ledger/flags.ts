@@ -1,13 +1,13 @@
 /**
  * The flags and arguments that the commands on the ledger share.
  */
-import { Option, Result } from "effect"
+import { Effect, Option, Result } from "effect"
 import { Argument, Flag } from "effect/cli"
 import { Did } from "../../../domain/did.ts"
 import { memoBytesMax } from "../../../domain/ledgerLimits.ts"
 import { configFlag, dataDirFlag } from "../dataDir.ts"
 import { didArgument } from "../member.ts"
-import { json } from "../output.ts"
+import { CommandFailed, exitCodes, json } from "../output.ts"
 
 /** Which node, and how to tell. */
 export const nodeFlags = { config: configFlag, dataDir: dataDirFlag, json }
@@ -76,3 +76,12 @@ export const everyone = Flag.Boolean("everyone").pipe(
   Flag.withDescription("Of all members, not of one"),
   Flag.withDefault(false)
 )
+
+/** About whom a command is: one member, or all of them. */
+export const whose = (
+  did: Option.Option<Did>,
+  everyone: boolean
+): Effect.Effect<{ readonly of: Did | null; readonly everyone: boolean }, CommandFailed> =>
+  everyone && Option.isSome(did)
+    ? Effect.fail(new CommandFailed({ text: "name a member or say --everyone, not both", exitCode: exitCodes.failed }))
+    : Effect.succeed({ of: Option.getOrNull(did), everyone })

@@ -8,7 +8,7 @@ import { history as readHistory } from "../../ledger/reads.ts"
 import type { LedgerHistoryLine, LedgerHistoryQuery } from "../../rpc/ledgerApi.ts"
 import { dataDirectory } from "../dataDir.ts"
 import { failing } from "../failing.ts"
-import { everyone, nodeFlags, optionalDid } from "./flags.ts"
+import { everyone, nodeFlags, optionalDid, whose } from "./flags.ts"
 import { asking } from "./reading.ts"
 
 /** A screenful for people, all for scripts. */
@@ -88,8 +88,7 @@ export const history = Command.make(
   Effect.fnUntraced(function* ({ all, before, config, dataDir, did, everyone, json, limit, since }) {
     const directory = yield* dataDirectory({ config, dataDir })
     const query: LedgerHistoryQuery = {
-      of: Option.getOrNull(did),
-      everyone,
+      ...(yield* whose(did, everyone).pipe(failing(json))),
       all,
       limit: Option.getOrElse(limit, () => (json ? Number.MAX_SAFE_INTEGER : limitForPeople)),
       before: Option.getOrNull(before),

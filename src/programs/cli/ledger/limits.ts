@@ -14,7 +14,7 @@ import { print } from "../output.ts"
 import { progressPainter } from "../progress.ts"
 import { table } from "../table.ts"
 import { countLine } from "./counting.ts"
-import { currency, everyone, nodeFlags, optionalDid, writeFlags } from "./flags.ts"
+import { currency, everyone, nodeFlags, optionalDid, whose, writeFlags } from "./flags.ts"
 import { asking } from "./reading.ts"
 import { writing } from "./writing.ts"
 
@@ -23,7 +23,7 @@ const show = Command.make(
   { did: optionalDid, everyone, ...nodeFlags },
   Effect.fnUntraced(function* ({ config, dataDir, did, everyone, json }) {
     const directory = yield* dataDirectory({ config, dataDir })
-    const request = { of: Option.getOrNull(did), everyone }
+    const request = yield* whose(did, everyone).pipe(failing(json))
     const rows: Array<LedgerBalance> = []
     yield* asking(
       directory,

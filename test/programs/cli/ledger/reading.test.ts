@@ -54,6 +54,16 @@ describe("icn-node ledger balance", () => {
     })
   )
 
+  it.live("wants one member or everyone", () =>
+    Effect.gen(function* () {
+      const node = yield* ledgerNode
+      for (const command of [["balance"], ["history"], ["limits", "show"]]) {
+        const ran = yield* at(node, ...command, node.did, "--everyone")
+        assert.strictEqual(ran.failure?.text, "name a member or say --everyone, not both")
+      }
+    })
+  )
+
   it.live("says that no node is running where there is no ledger either", () =>
     Effect.gen(function* () {
       const dataDir = yield* temporaryDirectory
