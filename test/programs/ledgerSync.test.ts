@@ -234,6 +234,11 @@ describe("ledgerSync", () => {
       const { ownChainChecked, peers } = yield* newcomer.sync.status
       assert.isTrue(ownChainChecked)
       assert.lengthOf(peers, 3)
+      const [ofSteward] = peers.filter(({ did }) => did.text === steward.did.text)
+      assert.deepStrictEqual([ofSteward?.state, ofSteward?.lacking, ofSteward?.detail], ["current", 0, ""])
+      const [ofNewcomer] = (yield* steward.sync.status).peers.filter(({ did }) => did.text === newcomer.did.text)
+      assert.isAbove(ofSteward?.received ?? 0, 0)
+      assert.strictEqual(ofNewcomer?.sent, ofSteward?.received)
     })
   )
 

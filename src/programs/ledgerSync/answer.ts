@@ -3,6 +3,7 @@
  * more than that; the session proves who it is.
  */
 import { Clock, Effect, Fiber, Option, Result } from "effect"
+import type { Did } from "../../domain/did.ts"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
 import { nothingWanted, type Wants } from "../../domain/ledgerReconcile.ts"
 import * as Metric from "../../domain/metrics.ts"
@@ -43,7 +44,7 @@ export interface Answering {
   /** The asker's ledger has what this node needs to know it as a member. */
   readonly missing: (peer: string) => void
   /** Entries were sent to a member. */
-  readonly sent: (peer: string, entries: number) => Effect.Effect<void>
+  readonly sent: (peer: Did, entries: number) => Effect.Effect<void>
 }
 
 type Talk = Conversation<AnswererMessage, AskerMessage>
@@ -164,7 +165,7 @@ class Answers {
     yield* this.#talk.say({ _tag: "Window", entries, done })
     if (entries.length === 0) return
     yield* (yield* Metrics).inc(Metric.ledgerSyncEntries, { direction: "sent", way: "catchup" }, entries.length)
-    yield* this.#sent(this.#stream.peer.text, entries.length)
+    yield* this.#sent(this.#stream.peer, entries.length)
   })
 }
 

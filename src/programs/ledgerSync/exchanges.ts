@@ -177,7 +177,12 @@ export const exchanges = Effect.fn("LedgerSync.exchanges")(function* (
   const answering = {
     callers: new Callers(),
     missing: (peer: string) => void Queue.offerUnsafe(signals.gaps, peer),
-    sent: (peer: string, entries: number) => board.change(peer, ({ sent }) => ({ sent: sent + entries }))
+    // Whoever asks may do so before this side has noticed that there is a session.
+    sent: (peer: Did, entries: number) =>
+      Effect.andThen(
+        board.opened(peer),
+        board.change(peer.text, ({ sent }) => ({ sent: sent + entries }))
+      )
   }
   yield* sessions.handle(ledgerSyncProtocol, answer(coop, answering))
   yield* serving
