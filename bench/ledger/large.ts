@@ -1,0 +1,168 @@
+/**
+ * A large journal: how the memory of its maker grows with it, how long a start takes, and what a recomputation costs
+ * while nothing else goes on and while entries come. It is made once per run, by build.ts.
+ */
+import { Effect, Schema } from "effect"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { statSync, writeFileSync } from "node:fs"
+import { DatabaseSync } from "node:sqlite"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { BenchFailed } from "../turn/processes.ts"
+import type { Ledger } from "../../src/services/Ledger.ts"
+import { pay } from "./append.ts"
+import { openLedger, preparePlace, temporaryDirectory } from "./ledgers.ts"
+import { People } from "./people.ts"
+import type { Verdict } from "./verdicts.ts"
+
+export const largeMembers = 200
+const flatTo = 1.2
+const restartSecondsMax = 2
+const recomputeTimesMax = 3
+const wantedPerSecond = 5000
+const callers = 64
+
+const Mark = Schema.Struct({
+  entries: Schema.Int,
+  rssBytes: Schema.Finite,
+  /** V8's heap and what is outside of it. */
+  heapBytes: Schema.Finite,
+  seconds: Schema.Finite
+})
+export type Mark = typeof Mark.Type
+
+const decodeMark = Schema.decodeUnknownSync(Schema.fromJsonString(Mark))
+
+export interface Large {
+  readonly directory: string
+  readonly books: string
+  readonly people: People
+  readonly marks: ReadonlyArray<Mark>
+  readonly bytes: number
+}
+
+/** Makes the journal, in a process of its own. */
+export const buildLarge = Effect.fnUntraced(function* (entries: number) {
+  const directory = yield* temporaryDirectory
+  const people = new People({ members: largeMembers, signed: false })
+  const books = yield* preparePlace(directory, people)
+  const program = fileURLToPath(new URL("build.ts", import.meta.url))
+  const args = ["--expose-gc", program, books, String(entries), String(Math.floor(entries / 10)), String(entries)]
+  const marks = yield* Effect.tryPromise({
+    try: async () => {
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+      const exit = once(child, "exit")
+      const lines: Array<Mark> = []
+      for await (const line of createInterface({ input: child.stdout })) lines.push(decodeMark(line))
+      const [code]: Array<unknown> = await exit
+      if (code !== 0) throw new Error(`build.ts ended with ${String(code)}`)
+      return lines
+    },
+    catch: (error) => new BenchFailed({ detail: String(error) })
+  })
+  const large: Large = { directory, books, people, marks, bytes: statSync(books).size }
+  return large
+})
+
+const megabytes = (bytes: number): number => bytes / 1e6
+
+/** Memory at a tenth of the entries and at all of them. */
+export const memoryVerdicts = ({ marks: [few, all] }: Large): ReadonlyArray<Verdict> => {
+  if (few === undefined || all === undefined) return []
+  const from = (what: string, bytes: (mark: Mark) => number): Verdict => ({
+    goal:
+      `${what}, ${all.entries} entries to ${few.entries} ` +
+      `(${megabytes(bytes(few)).toFixed(1)} -> ${megabytes(bytes(all)).toFixed(1)} MB)`,
+    measured: bytes(all) / bytes(few),
+    atMost: flatTo
+  })
+  return [from("RSS", ({ rssBytes }) => rssBytes), from("heap", ({ heapBytes }) => heapBytes)]
+}
+
+/** Has the books checked and a checkpoint written, as they have in a node that ran before. */
+export const settle = Effect.fnUntraced(function* ({ books, directory }: Large) {
+  yield* openLedger(directory, { checkpoints: { entriesMax: 1, millisMax: 1, lookMillis: 200 } })
+  const database = yield* Effect.acquireRelease(
+    Effect.sync(() => new DatabaseSync(books, { readOnly: true })),
+    (database) => Effect.sync(() => database.close())
+  )
+  const query = database.prepare("SELECT 1 FROM checkpoint")
+  while (query.get() === undefined) yield* Effect.sleep(100)
+}, Effect.scoped)
+
+const startOnce = Effect.fnUntraced(function* ({ directory, people }: Large) {
+  const before = performance.now()
+  const ledger = yield* openLedger(directory)
+  yield* ledger.balance(people.own)
+  return (performance.now() - before) / 1000
+}, Effect.scoped)
+
+/** What the system has cached of files, where this user may have it forgotten. */
+const forgetFiles = Effect.sync(() => {
+  try {
+    writeFileSync("/proc/sys/vm/drop_caches", "1")
+    return true
+  } catch {
+    return false
+  }
+})
+
+/** From building the layer to the first balance. */
+export const measureRestart = Effect.fnUntraced(function* (large: Large, rounds: number, cold: boolean) {
+  const times: Array<number> = []
+  for (let round = 0; round < rounds; round++) times.push(yield* startOnce(large))
+  const verdicts: Array<Verdict> = times.map((measured, round) => ({
+    goal: `start ${round + 1} to the first balance, s`,
+    measured,
+    atMost: restartSecondsMax
+  }))
+  if (cold && (yield* forgetFiles)) {
+    const measured = yield* startOnce(large)
+    verdicts.push({ goal: "start to the first balance, nothing cached, s", measured, atMost: restartSecondsMax })
+  }
+  return verdicts
+})
+
+/** Seconds of an effect, with what came of it. */
+const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const before = performance.now()
+  const value = yield* effect
+  return { value, seconds: (performance.now() - before) / 1000 }
+})
+
+const soundness = Effect.fnUntraced(function* (ledger: Ledger["Service"], expected: number) {
+  const { entries, mismatches, sums } = yield* ledger.verify
+  if (entries !== expected) return yield* new BenchFailed({ detail: `${entries} entries of ${expected} are there` })
+  if (mismatches.length > 0 || sums.some((sum) => sum !== 0)) {
+    return yield* new BenchFailed({ detail: "the books are not what the entries say" })
+  }
+})
+
+/** Recomputations idle and while sixty-four callers pay without a pause, in turns; then all has to be there. */
+export const measureRecompute = Effect.fnUntraced(function* (large: Large, rounds: number) {
+  const ledger = yield* openLedger(large.directory)
+  const to = large.people.payee
+  const start = yield* ledger.journalVersion
+  let answered = 0
+  const verdicts: Array<Verdict> = []
+  for (let round = 1; round <= rounds; round++) {
+    const idle = yield* timed(ledger.recomputeBalancesWithRetry)
+    const state = { isDone: false }
+    const paying = pay(ledger, { callers, goesOn: () => !state.isDone, to })
+    const recompute = Effect.tap(timed(ledger.recomputeBalancesWithRetry), () =>
+      Effect.sync(() => (state.isDone = true))
+    )
+    const [busy, came] = yield* Effect.all([recompute, paying], { concurrency: "unbounded" })
+    answered += came
+    verdicts.push(
+      { goal: `recomputation ${round}, idle, s`, measured: idle.seconds },
+      { goal: `recomputation ${round} while entries come, s`, measured: busy.seconds },
+      { goal: "to idle", measured: busy.seconds / idle.seconds, atMost: recomputeTimesMax },
+      { goal: "entries/s that came meanwhile", measured: came / busy.seconds, atLeast: wantedPerSecond },
+      { goal: "snapshots caught up with", measured: busy.value.retries }
+    )
+  }
+  yield* soundness(ledger, start + answered)
+  return verdicts
+}, Effect.scoped)
