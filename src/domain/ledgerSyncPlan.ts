@@ -11,6 +11,11 @@ export const roundMillis = 60_000
 const jitterShare = 0.25
 /** A session that has just begun is given this long at most, by chance, so that both sides do not ask at once. */
 const openingSpreadMillis = 500
+/**
+ * A way for gossip is open a little later than a session, and what was said in between is lost: so the first exchange
+ * of a session is followed by another one.
+ */
+const secondLookMillis = 5000
 /** What is missing may be on its way: gossip overtakes itself. */
 const gapMillis = 300
 /** An exchange for missing entries follows the one before no sooner: entries can be missing for ever. */
@@ -28,6 +33,8 @@ interface Plan {
   readonly dueAtMillis: number
   readonly failures: number
   readonly endedAtMillis: number
+  /** Whether there was a complete exchange in this session. */
+  readonly wasComplete: boolean
 }
 
 const never = Number.POSITIVE_INFINITY
@@ -50,7 +57,7 @@ export class LedgerSyncPlan {
   opened(peer: string, nowMillis: number, chance: number): void {
     if (this.#plans.has(peer) || this.#plans.size >= plannedPeersMax) return
     const dueAtMillis = nowMillis + Math.round(openingSpreadMillis * chance)
-    this.#plans.set(peer, { dueAtMillis, failures: 0, endedAtMillis: Number.NEGATIVE_INFINITY })
+    this.#plans.set(peer, { dueAtMillis, failures: 0, endedAtMillis: Number.NEGATIVE_INFINITY, wasComplete: false })
   }
 
   closed(peer: string): void {
@@ -100,8 +107,10 @@ export class LedgerSyncPlan {
     if (plan === undefined) return
     const failures = end === "failed" ? plan.failures + 1 : 0
     const pause = Math.min(backOffMillisMax, backOffMillis * 2 ** Math.min(failures - 1, 30))
-    const dueAtMillis = end === "complete" ? never : end === "more" ? nowMillis : nowMillis + pause
-    this.#plans.set(peer, { dueAtMillis, failures, endedAtMillis: nowMillis })
+    const next = { complete: plan.wasComplete ? never : nowMillis + secondLookMillis, more: nowMillis }
+    const dueAtMillis = end === "failed" ? nowMillis + pause : next[end]
+    const wasComplete = plan.wasComplete || end === "complete"
+    this.#plans.set(peer, { dueAtMillis, failures, endedAtMillis: nowMillis, wasComplete })
   }
 
   /** One of those who are there and did not fail last, by chance. */

@@ -1,6 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { LedgerSyncPlan, plannedPeersMax, roundMillis } from "../../src/domain/ledgerSyncPlan.ts"
 
+/** A session that has begun a while ago. */
+const settled = (plan: LedgerSyncPlan, ...peers: ReadonlyArray<string>): void => {
+  for (const peer of peers) {
+    plan.opened(peer, 0, 0)
+    plan.ended(peer, "complete", 0)
+    plan.ended(peer, "complete", 0)
+  }
+}
+
 const next = (plan: LedgerSyncPlan, now: number, chance = 0) => plan.next(now, chance, 0.5)
 
 describe("LedgerSyncPlan", () => {
@@ -20,6 +29,17 @@ describe("LedgerSyncPlan", () => {
     assert.isUndefined(next(plan, 330))
   })
 
+  it("asks a second time soon after a session began, for what gossip lost meanwhile, and not a third time", () => {
+    const plan = new LedgerSyncPlan(0, 0.5)
+    plan.opened("a", 0, 0)
+    plan.ended("a", "more", 10)
+    plan.ended("a", "complete", 20)
+    assert.isUndefined(next(plan, 5019))
+    assert.strictEqual(next(plan, 5020), "a")
+    plan.ended("a", "complete", 5030)
+    assert.strictEqual(plan.wait(5030), roundMillis - 5030)
+  })
+
   it("asks somebody every minute, more or less", () => {
     for (const [chance, expected] of [
       [0, 45_000],
@@ -27,10 +47,7 @@ describe("LedgerSyncPlan", () => {
       [1, 75_000]
     ] as const) {
       const plan = new LedgerSyncPlan(0, chance)
-      for (const peer of ["a", "b"]) {
-        plan.opened(peer, 0, 0)
-        plan.ended(peer, "complete", 0)
-      }
+      settled(plan, "a", "b")
       assert.strictEqual(plan.wait(0), expected)
       assert.isUndefined(next(plan, expected - 1))
       assert.strictEqual(next(plan, expected, 0.99), "b")
@@ -65,6 +82,7 @@ describe("LedgerSyncPlan", () => {
     assert.deepStrictEqual(waits.slice(0, 3), [2000, 4000, 8000])
     assert.strictEqual(waits.at(-1), 300_000)
     plan.ended("a", "complete", now)
+    plan.ended("a", "complete", now)
     plan.gap("a", now, 0)
     assert.strictEqual(plan.wait(now), 2000)
   })
@@ -73,10 +91,7 @@ describe("LedgerSyncPlan", () => {
     const plan = new LedgerSyncPlan(0, 0.5)
     plan.gap("a", 0, 0)
     assert.isUndefined(next(plan, 1000))
-    for (const peer of ["a", "b", "c"]) {
-      plan.opened(peer, 0, 0)
-      plan.ended(peer, "complete", 0)
-    }
+    settled(plan, "a", "b", "c")
     plan.gap("b", 5000, 0)
     plan.gap("b", 5100, 0)
     assert.isUndefined(next(plan, 5299))

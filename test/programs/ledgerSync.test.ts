@@ -113,7 +113,8 @@ describe("ledgerSync", () => {
       yield* startAll(nodes)
       yield* connectAll(nodes)
       yield* untilAlike(nodes)
-      // Nobody can open what is published: as good as lost.
+      yield* Effect.sleep(10_000)
+      // Nothing can be published: as good as lost.
       const { keys } = world
       world.keys = []
       yield* a.ledger.transfer({ to: b.account, amount: 10 })

@@ -13,6 +13,7 @@ import {
 import type { GossipMessage } from "../../../src/services/Gossip.ts"
 import {
   connectAll,
+  everythingOf,
   forge,
   groupKey,
   makeCoop,
@@ -102,6 +103,25 @@ describe("gossip of entries", () => {
         [b.did.text]
       )
       yield* untilAlike(nodes)
+    })
+  )
+
+  worldTest("waits a little for somebody who hears it", (world) =>
+    Effect.gen(function* () {
+      const { nodes } = yield* makeCoop(world, 2)
+      const [a, b] = nodes
+      if (a === undefined || b === undefined) return
+      yield* b.ledger.receive(yield* everythingOf(a.ledger), "each")
+      for (const node of nodes) yield* node.start
+      yield* until(Effect.map(a.sync.status, ({ ownChainChecked }) => ownChainChecked))
+      yield* a.ledger.transfer({ to: b.account, amount: 1 })
+      yield* Effect.sleep(1000)
+      yield* connectAll(nodes)
+      const heard = count(b, ledgerSyncEntries, { direction: "received", way: "gossip" })
+      yield* until(
+        Effect.map(heard, (entries) => entries === 1),
+        3000
+      )
     })
   )
 
