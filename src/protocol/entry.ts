@@ -8,7 +8,7 @@
  * bytes as received: id = SHA-256(tag ‖ body), and Ed25519 over the id, framed as every signature here
  * (domain/ed25519.ts). Nothing that is decoded shares memory with the bytes it came from.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { decode, encode } from "cborg"
 import * as Result from "effect/Result"
 import { type DomainTag, frame, type VerificationKey } from "../domain/ed25519.ts"
@@ -33,6 +33,7 @@ import {
   nameBytesMax,
   stewardsMax
 } from "../domain/ledgerLimits.ts"
+import { type CborValue, decodeCbor, encodeCbor } from "./entryCbor.ts"
 
 /** The purpose of an entry's signature. */
 export const entryTag = "icn-node/ledger-entry/v1" satisfies DomainTag
@@ -78,9 +79,9 @@ export type EntryProblem =
   | "badMemo"
   | "badContent"
 
-const fromHex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
+const fromHex = (text: string): Uint8Array => Buffer.from(text, "hex")
 
-const contentOf = (entry: Entry): ReadonlyArray<unknown> => {
+const contentOf = (entry: Entry): ReadonlyArray<CborValue> => {
   switch (entry.kind) {
     case "genesis":
       return [
@@ -111,7 +112,7 @@ export const encodeEntry = (entry: Entry): Uint8Array => {
   // Half of a surrogate pair has no UTF-8, and would be replaced by another character.
   const texts = entry.kind === "genesis" ? entry.memo + entry.name : entry.memo
   if (!texts.isWellFormed()) throw new RangeError("an entry with text that has no UTF-8")
-  const body = encode([
+  const parts = [
     version,
     kinds.indexOf(entry.kind),
     fromHex(entry.coop ?? ""),
@@ -126,7 +127,8 @@ export const encodeEntry = (entry: Entry): Uint8Array => {
     fromHex(entry.idempotencyKey),
     entry.memo,
     contentOf(entry)
-  ])
+  ]
+  const body = encodeCbor(parts) ?? encode(parts)
   const read = decodeEntry(body)
   if (Result.isFailure(read)) throw new RangeError(`an entry that cannot be written: ${read.failure}`)
   return body
@@ -139,10 +141,11 @@ const integer = (value: unknown, minimum: number, maximum: number): number | und
 
 const natural = (value: unknown): number | undefined => integer(value, 0, Number.MAX_SAFE_INTEGER)
 
-const hex = (value: unknown, length: number): string | undefined =>
-  value instanceof Uint8Array && value.length === length
-    ? Buffer.from(value.buffer, value.byteOffset, length).toString("hex")
-    : undefined
+const hex = (value: unknown, length: number): string | undefined => {
+  if (!(value instanceof Uint8Array) || value.length !== length) return undefined
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, length)
+  return bytes.toString("hex")
+}
 
 const id = (value: unknown): string | undefined => hex(value, idBytes)
 
@@ -307,26 +310,34 @@ const strict = {
   useMaps: true
 }
 
-/** Reads a body, strictly: what it returns, encoded again, gives these bytes. */
-export const decodeEntry = (bytes: Uint8Array): Result.Result<Entry, EntryProblem> => {
-  if (bytes.length > entryBytesMax) return Result.fail("tooLong")
-  let value: unknown
+const resultOf = (value: unknown): Result.Result<Entry, EntryProblem> => {
+  const entry = Array.isArray(value) ? read(value) : "malformed"
+  return typeof entry === "string" ? Result.fail(entry) : Result.succeed(entry)
+}
+
+/** For bytes that are no entry, why they are none. */
+const decodeOther = (bytes: Uint8Array): Result.Result<Entry, EntryProblem> => {
   try {
-    value = decode(bytes, strict)
+    const value: unknown = decode(bytes, strict)
     if (!Array.isArray(value)) return Result.fail("malformed")
-    if (!Buffer.from(encode(value)).equals(bytes)) return Result.fail("notCanonical")
+    return Buffer.from(encode(value)).equals(bytes) ? resultOf(value) : Result.fail("notCanonical")
   } catch {
     // The decoder throws at anything that is not CBOR of these types; there is nothing to learn from its words.
     return Result.fail("malformed")
   }
-  const entry = read(value)
-  return typeof entry === "string" ? Result.fail(entry) : Result.succeed(entry)
+}
+
+/** Reads a body, strictly: what it returns, encoded again, gives these bytes. */
+export const decodeEntry = (bytes: Uint8Array): Result.Result<Entry, EntryProblem> => {
+  if (bytes.length > entryBytesMax) return Result.fail("tooLong")
+  const value = decodeCbor(bytes)
+  return value === undefined ? decodeOther(bytes) : resultOf(value)
 }
 
 const idPrefix = Buffer.from(entryTag, "ascii")
 
 /** The id of the entry with this body. */
-export const entryId = (body: Uint8Array): EntryId => createHash("sha256").update(idPrefix).update(body).digest("hex")
+export const entryId = (body: Uint8Array): EntryId => hash("sha256", Buffer.concat([idPrefix, body]), "hex")
 
 /** An entry with everything that proves it. */
 export interface SealedEntry {
