@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Result, type Scope } from "effect"
+import { Clock, Effect, Logger, Result, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as CooperativeMemory from "../../src/layers/CooperativeMemory.ts"
 import * as SessionMemory from "../../src/layers/SessionMemory.ts"
@@ -80,6 +80,27 @@ describe("time", () => {
       yield* Effect.sleep(330_000)
       assert.deepStrictEqual([yield* epochOf(c), yield* epochOf(d)], [2, 1])
     }))
+})
+
+describe("who is shut out", () => {
+  test("is told so once, and nobody else is", (node) => {
+    const warnings: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      if (logLevel === "Warn") warnings.push(String(message))
+    })
+    return Effect.gen(function* () {
+      const [a, b, c] = [yield* node("a"), yield* node("b"), yield* node("c")]
+      const { text } = yield* a.coop.invite({ uses: 9 })
+      for (const one of [b, c]) yield* one.coop.join(text)
+      yield* Effect.sleep(400_000)
+      assert.deepStrictEqual(warnings, [])
+      yield* a.coop.exclude(c.did)
+      yield* Effect.sleep(1_000_000)
+      assert.lengthOf(warnings, 1)
+      assert.include(warnings[0], `shut out of the cooperative`)
+      assert.include(warnings[0], a.did.text)
+    }).pipe(Effect.provide(Logger.layer([logger])))
+  })
 })
 
 /** An inviter who is not what he seems, and an invitation from him to a cooperative of his own. */

@@ -27,6 +27,8 @@ export type KeyedRoster = Pick<Extract<CoopRequest, { readonly _tag: "Push" }>, 
 
 /** Members who are told at the same time. */
 const toldAtOnce = 8
+/** Members of whom it is remembered that they have been told; others are told again, which changes nothing. */
+const toldMax = 16_384
 
 /** The next standings, from those in force and the epoch that begins. */
 type Change = (standings: ReadonlyArray<Standing>, epoch: number) => ReadonlyArray<Standing>
@@ -37,6 +39,8 @@ export class Rosters {
   readonly #untold = Latch.makeUnsafe(false)
   /** Who has the roster in force, by the text of their DIDs. */
   #told = new Set<string>()
+  /** By which roster this member was last told that it is shut out. */
+  #shutOutAt: string | undefined
 
   constructor(context: CoopContext) {
     this.#context = context
@@ -92,7 +96,7 @@ export class Rosters {
 
   /** Somebody shows that he has the roster in force, so he need not be told. */
   hasIt(did: Did): void {
-    this.#told.add(did.text)
+    if (this.#told.size < toldMax) this.#told.add(did.text)
   }
 
   /** Takes a roster that passed `check`, if it is newer than the one in force. */
@@ -126,10 +130,27 @@ export class Rosters {
       if (!(yield* isAdmittedTo(this.#context, info, accountOf(did)))) return
       const { epoch, keyId } = rankOf(keeper.state(info.id))
       const answer = yield* ask(sessions, did, { _tag: "Pull", coop: info.id, epoch, keyId })
+      if (answer._tag === "Refused" && answer.reason === "excluded") yield* this.#shutOut(info, did)
       if (answer._tag !== "Roster") return
       const sealed = this.check(info, answer)
       if (Result.isSuccess(sealed)) yield* this.adopt(info, sealed.success, answer.key, did)
     })
+  }
+
+  /**
+   * Nobody sends a roster to whoever it shuts out, so this is how he learns why nothing comes any more. Told once for
+   * each roster that he knows: it may not be true, and changes nothing here.
+   */
+  #shutOut({ id, name }: CooperativeInfo, did: Did): Effect.Effect<void> {
+    const { keeper } = this.#context
+    const { left, roster } = keeper.state(id)
+    const known = `${id} ${roster?.roster.epoch ?? 0}`
+    if (left || this.#shutOutAt === known) return Effect.void
+    this.#shutOutAt = known
+    return Effect.logWarning(
+      `this member is shut out of the cooperative ${JSON.stringify(name)}, says ${did.text}: ` +
+        "what it writes reaches nobody, until a steward invites it again"
+    )
   }
 
   /** Somebody may have come who has to be told. */

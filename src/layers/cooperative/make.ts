@@ -6,7 +6,6 @@ import { randomBytes } from "node:crypto"
 import { defaultCurrency, foundingProblem, invitationProblem } from "../../domain/coopFounding.ts"
 import { inviteAddresses, inviteSecretBytes, inviteTtlMillisDefault } from "../../domain/coopInvite.ts"
 import { invitationsMax, secretHash, withInvitation } from "../../domain/coopInvitations.ts"
-import { isExcluded } from "../../domain/coopRoster.ts"
 import { rankOf } from "../../domain/coopState.ts"
 import { coopRosterEpoch } from "../../domain/metrics.ts"
 import { formatInvite } from "../../protocol/coopInvite.ts"
@@ -17,7 +16,6 @@ import {
   CooperativeLimitReached,
   type CooperativeError,
   type CooperativeFailure,
-  type CooperativeMember,
   type CreateRequest,
   type InviteRequest,
   RequestInvalid,
@@ -28,10 +26,11 @@ import { type CooperativeInfo, Ledger, LedgerError, NoCooperative } from "../../
 import { Metrics } from "../../services/Metrics.ts"
 import { PeerBook } from "../../services/PeerBook.ts"
 import { type SessionError, SessionManager } from "../../services/SessionManager.ts"
-import { accountOf, type CoopContext, didOf, failure, isAdmittedTo, isSteward, nowMillis } from "./Context.ts"
+import { accountOf, type CoopContext, failure, isAdmittedTo, isSteward, nowMillis } from "./Context.ts"
 import { exclude, leave } from "./exclusion.ts"
 import { join } from "./join.ts"
 import { type CoopStore, Keeper } from "./Keeper.ts"
+import { memberList } from "./memberList.ts"
 import { Members } from "./Members.ts"
 import { Rosters } from "./Rosters.ts"
 import { serve } from "./serve.ts"
@@ -126,26 +125,12 @@ const invite = Effect.fnUntraced(function* (
   return { text, expiresAtMillis, uses }
 })
 
-const memberList = Effect.fnUntraced(function* ({ current, keeper, members }: CoopContext) {
+const membersOf = Effect.fnUntraced(function* ({ current, keeper, members }: CoopContext) {
   const info = yield* current
   if (Option.isNone(info)) return []
   const { roster } = keeper.state(info.value.id)
-  const rows: Array<CooperativeMember> = []
-  for (const member of yield* members.all(info.value.id)) {
-    const did = didOf(member.account)
-    // Accounts that are made members are keys.
-    if (Option.isNone(did)) continue
-    rows.push({
-      did: did.value,
-      account: member.account,
-      steward: member.steward,
-      excluded: isExcluded(roster?.roster, member.account),
-      sinceMillis: yield* members.sinceMillis(member)
-    })
-  }
-  return rows.toSorted(
-    (a, b) => Number(b.steward) - Number(a.steward) || a.sinceMillis - b.sinceMillis || (a.account < b.account ? -1 : 1)
-  )
+  const all = yield* members.all(info.value.id)
+  return yield* memberList(all, roster?.roster, (member) => members.sinceMillis(member))
 })
 
 /** Whether this node's member wrote the genesis; it makes the first key. */
@@ -191,7 +176,7 @@ export const make = Effect.fnUntraced(function* (
   return Cooperative.of({
     info: context.current,
     create: (request) => create(context, rosters, request),
-    members: memberList(context),
+    members: membersOf(context),
     invite: (request = {}) => invite(context, rosters, request),
     join: (text, tell = () => Effect.void) => join(context, rosters, text, tell),
     exclude: (did) => withInfo((info) => exclude(context, rosters, info, did)),

@@ -44,10 +44,15 @@ export const startUpkeep = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, never, Scope.Scope> {
   // A member that does not answer asks by itself, and others are asked.
   const pull = (did: Did) => Effect.ignore(withCurrent(context, (info) => rosters.pull(info, did)))
+  let asked = 0
   const refresh = withCurrent(context, (info) =>
-    Effect.flatMap(admittedPeers(context, info), (peers) =>
-      Effect.forEach(peers.slice(0, askedMax), pull, { concurrency: askedAtOnce, discard: true })
-    )
+    Effect.flatMap(admittedPeers(context, info), (peers) => {
+      // Where there are more, others come next time: some may never answer.
+      const from = peers.length > askedMax ? asked % peers.length : 0
+      asked = from + askedMax
+      const round = [...peers.slice(from), ...peers.slice(0, from)].slice(0, askedMax)
+      return Effect.forEach(round, pull, { concurrency: askedAtOnce, discard: true })
+    })
   )
   yield* kept(
     context.sessions.events.pipe(

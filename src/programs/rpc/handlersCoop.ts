@@ -4,37 +4,11 @@
  */
 import { Effect, Option, Queue, Stream } from "effect"
 import { Rpc } from "effect/rpc"
-import { Did } from "../../domain/did.ts"
-import {
-  Cooperative,
-  type CooperativeFailure,
-  type CooperativeMember,
-  type JoinStep
-} from "../../services/Cooperative.ts"
-import type { CooperativeInfo } from "../../services/Ledger.ts"
-import type { CoopCurrency, CoopInfo, CoopJoinEvent, CoopMember } from "./coopApi.ts"
+import type { Did } from "../../domain/did.ts"
+import { Cooperative, type CooperativeFailure, type JoinStep } from "../../services/Cooperative.ts"
+import { infoOf, memberOf } from "../coop/views.ts"
+import type { CoopCurrency, CoopJoinEvent } from "./coopApi.ts"
 import { isoTime } from "./isoTime.ts"
-
-const didText = (account: string): string =>
-  Option.match(Option.getSuccess(Did.fromPublicKey(Buffer.from(account, "hex"))), {
-    onNone: () => account,
-    onSome: ({ text }) => text
-  })
-
-const infoOf = ({ currencies, id, implicit, name, stewards }: CooperativeInfo): CoopInfo => ({
-  coop: id,
-  name,
-  currencies,
-  stewards: stewards.map(didText),
-  implicit
-})
-
-const memberOf = ({ did, excluded, sinceMillis, steward }: CooperativeMember): CoopMember => ({
-  did: did.text,
-  steward,
-  excluded,
-  since: isoTime(sinceMillis)
-})
 
 const stepOf = (step: JoinStep): CoopJoinEvent =>
   step._tag === "Storing" ? step : { _tag: step._tag, inviter: step.inviter.text }

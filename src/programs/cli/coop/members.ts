@@ -3,6 +3,8 @@
  */
 import { Effect, Option, Stream } from "effect"
 import { Command } from "effect/cli"
+import { readOffline } from "../../coop/offline.ts"
+import { infoOf, memberOf } from "../../coop/views.ts"
 import type { CoopInfo, CoopMember } from "../../rpc/coopApi.ts"
 import { workWithNode } from "../../rpc/client.ts"
 import { configFlag, dataDirectory, dataDirFlag } from "../dataDir.ts"
@@ -25,7 +27,19 @@ export const members = Command.make(
     const directory = yield* dataDirectory({ config, dataDir })
     const [info, members] = yield* workWithNode(directory, (client) =>
       Effect.all([client.CoopInfo(), Stream.runCollect(client.CoopMembers())])
-    ).pipe(failing(json))
+    ).pipe(
+      Effect.catchTag("NodeNotRunning", (notRunning) =>
+        Effect.flatMap(
+          readOffline(directory),
+          // Without a ledger there either, the better advice is to start a node.
+          Option.match({
+            onNone: () => Effect.fail(notRunning),
+            onSome: ({ info, members }) => Effect.succeed([infoOf(info), members.map(memberOf)] as const)
+          })
+        )
+      ),
+      failing(json)
+    )
     yield* print(json, members, () => membersText(info, members))
   })
 ).pipe(
