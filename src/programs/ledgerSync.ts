@@ -61,7 +61,11 @@ const replicate = Effect.fn("LedgerSync.replicate")(function* (coop: EntryId) {
 const replicateWhileServed = (coop: EntryId) =>
   Effect.raceFirst(servedInsteadOf(coop), Effect.andThen(replicate(coop), Effect.never)).pipe(
     Effect.catchCause((cause) =>
-      Effect.flatMap(served, (present) => (present === coop ? Effect.failCause(cause) : Effect.succeed(present)))
+      Effect.filterOrElse(
+        served,
+        (present) => present !== coop,
+        () => Effect.failCause(cause)
+      )
     )
   )
 

@@ -2,7 +2,7 @@
  * Answers members who catch up with this node. Whoever is no member, as the ledger says, or no longer one, is told no
  * more than that; the session proves who it is.
  */
-import { Clock, Effect, Fiber, Option, Result } from "effect"
+import { Cause, Clock, Effect, Fiber, Option, Result } from "effect"
 import type { Did } from "../../domain/did.ts"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
 import { nothingWanted, type Wants } from "../../domain/ledgerReconcile.ts"
@@ -17,9 +17,9 @@ import {
   windowBytesMax,
   windowEntriesMax
 } from "../../protocol/ledgerSync.ts"
-import { Cooperative } from "../../services/Cooperative.ts"
+import { Cooperative, type CooperativeError } from "../../services/Cooperative.ts"
 import { Ledger, type LedgerError, type SealedEntries } from "../../services/Ledger.ts"
-import { Metrics } from "../../services/Metrics.ts"
+import { Metrics, report } from "../../services/Metrics.ts"
 import type { SessionStream } from "../../services/SessionManager.ts"
 import { accountOf } from "./ask.ts"
 import { asAnswerer, type Conversation } from "./conversation.ts"
@@ -223,15 +223,19 @@ export const answer = (coop: EntryId, answering: Answering) =>
             Effect.andThen(stream.reset)
           ),
         SessionError: () => Effect.andThen(counted("failed"), stream.reset),
-        // This node's own trouble: told where it began, and no business of the other side's.
-        LedgerError: () => refuseUnavailable(stream),
-        CooperativeError: () => refuseUnavailable(stream)
+        // This node's own trouble, and no business of the other side's.
+        LedgerError: (error) => unavailable(stream, error),
+        CooperativeError: (error) => unavailable(stream, error)
       }),
       Effect.ensuring(Effect.sync(() => answering.callers.leave(peer)))
     )
   })
 
-const refuseUnavailable = (stream: SessionStream) =>
-  asAnswerer(stream)
-    .say({ _tag: "Refused", reason: "unavailable" })
-    .pipe(Effect.ignore, Effect.andThen(counted("failed")))
+const unavailable = (stream: SessionStream, error: LedgerError | CooperativeError) =>
+  Effect.andThen(
+    report("ledger_sync", Cause.fail(error)),
+    asAnswerer(stream)
+      .say({ _tag: "Refused", reason: "unavailable" })
+      // Whether it is still heard changes nothing.
+      .pipe(Effect.ignore, Effect.andThen(counted("failed")))
+  )

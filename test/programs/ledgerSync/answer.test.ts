@@ -2,6 +2,8 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Option, Result } from "effect"
 import { openingMarks, ChainIndex, everybody } from "../../../src/domain/ledgerReconcile.ts"
 import { type LedgerSyncResult, ledgerSyncExchanges } from "../../../src/domain/metrics.ts"
+import { answer } from "../../../src/programs/ledgerSync/answer.ts"
+import { Callers } from "../../../src/programs/ledgerSync/Callers.ts"
 import { entryId } from "../../../src/protocol/entry.ts"
 import {
   type AnswererMessage,
@@ -13,6 +15,7 @@ import {
   type SyncRefusal,
   windowEntriesMax
 } from "../../../src/protocol/ledgerSync.ts"
+import { Ledger, LedgerError, LedgerStorageFailed } from "../../../src/services/Ledger.ts"
 import {
   everythingOf,
   makeCoop,
@@ -149,6 +152,24 @@ describe("answer", () => {
       yield* isReset(after)
       yield* until(Effect.map(answered(steward, "malformed"), (count) => count === 6))
       assert.strictEqual((yield* (yield* speak(member, steward)).ask(hello(coop)))._tag, "Welcome")
+    })
+  )
+
+  worldTest("says that it cannot answer when its own books fail it, and tells that here", (world) =>
+    Effect.gen(function* () {
+      const { info, nodes } = yield* makeCoop(world, 2)
+      const [a, b] = nodes
+      if (a === undefined || b === undefined) return
+      const reason = new LedgerStorageFailed({ path: "/nowhere", reason: "corrupt", detail: "torn" })
+      const broken: Ledger["Service"] = {
+        ...a.ledger,
+        journalVersion: Effect.suspend(() => Effect.fail(new LedgerError({ reason })))
+      }
+      const parts = { callers: new Callers(), missing: () => undefined, sent: () => Effect.void }
+      yield* a.manager
+        .handle(ledgerSyncProtocol, answer(info.id, parts))
+        .pipe(Effect.provideService(Ledger, broken), Effect.provide(a.context))
+      assert.deepStrictEqual(yield* (yield* speak(b, a)).ask(hello(info.id)), refused("unavailable"))
     })
   )
 
