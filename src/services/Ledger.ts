@@ -193,6 +193,8 @@ export interface Received {
   /** Thrown away without a trace: not an entry at all, or not signed by its author. */
   readonly malformed: number
   readonly badSignature: number
+  /** Pushed out of quarantine to make room. */
+  readonly evicted: number
   /** Entries that pending ones wait for, at most some hundred. */
   readonly missing: ReadonlyArray<EntryId>
 }

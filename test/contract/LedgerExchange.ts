@@ -14,7 +14,17 @@ import {
   until
 } from "../fixtures/ledgerPeople.ts"
 
-const nothing = { added: 0, known: 0, pending: 0, rejected: 0, parked: 0, malformed: 0, badSignature: 0, missing: [] }
+const nothing = {
+  added: 0,
+  known: 0,
+  pending: 0,
+  rejected: 0,
+  parked: 0,
+  malformed: 0,
+  badSignature: 0,
+  evicted: 0,
+  missing: []
+}
 
 /** All that a ledger has, as it passes it on. */
 const allOf = (ledger: AnyLedger) =>

@@ -9,11 +9,11 @@
  */
 import * as Result from "effect/Result"
 import { admit } from "../../domain/ledgerAdmit.ts"
-import { type Entry, type EntryId, type IdentifiedEntry, referencesOf } from "../../domain/ledgerEntry.ts"
+import { type Entry, type EntryId, type IdentifiedEntry } from "../../domain/ledgerEntry.ts"
 import { decodeEntry, entryId } from "../../protocol/entry.ts"
 import type { Received } from "../../services/Ledger.ts"
 import type { ProvenBytes } from "./Engine.ts"
-import type { Journal, Quarantined } from "./Journal.ts"
+import { type Journal, type Quarantined, strangers } from "./Journal.ts"
 
 export interface QuarantineBounds {
   readonly entriesMax: number
@@ -23,8 +23,13 @@ export interface QuarantineBounds {
 /** An hour of catching up in the wrong order, and what a node can spare of disk and memory. */
 export const defaultQuarantineBounds: QuarantineBounds = { entriesMax: 10_000, bytesMax: 32 * 1024 * 1024 }
 
-/** Entries looked at to find out who needs a parked one; more wait for one entry only where somebody means harm. */
-const seekersMax = 1024
+/**
+ * Looks into the quarantine to find out what belongs together: so many at once, which is more than there are entries in
+ * it and takes some tenths of a second, and so many more for each entry that comes. Whoever makes it cost more means
+ * harm; what is not found then is found when it comes again.
+ */
+const looksMax = 16_384
+const looksPerEntry = 32
 /** Ids of missing entries that one call tells. */
 const missingMax = 256
 
@@ -35,16 +40,20 @@ interface Candidate extends ProvenBytes {
   readonly at: number
 }
 
-type Tally = { -readonly [Name in Exclude<keyof Received, "missing">]: number }
+type Tally = { -readonly [Name in Exclude<keyof Received, "missing" | "evicted">]: number }
+
+const looksOf = ({ missing }: Quarantined): number => 1 + missing.length
 
 export class Intake {
   readonly #journal: Journal
   readonly #bounds: QuarantineBounds
   /** Entries in quarantine to be judged again, because something that they missed has come. */
-  readonly #retries: Array<EntryId> = []
+  readonly #retries = new Set<EntryId>()
+  #looks = looksMax
   /** Whether nothing is in quarantine, so that nobody can wait for what comes. */
   #empty = false
   #added = 0
+  #evicted = 0
 
   constructor(journal: Journal, bounds: QuarantineBounds) {
     this.#journal = journal
@@ -75,7 +84,7 @@ export class Intake {
       if (outcome !== "added") tally[outcome]++
       if (outcome === "pending") came.push(id)
     }
-    return { ...tally, added: this.#added, missing: this.#missingOf(came) }
+    return { ...tally, added: this.#added, evicted: this.#evicted, missing: this.#missingOf(came) }
   }
 
   /** Judges an entry of the quarantine anew. */
@@ -98,10 +107,22 @@ export class Intake {
   #begin(): void {
     this.#empty = this.#journal.quarantineSize().entries === 0
     this.#added = 0
+    this.#evicted = 0
+  }
+
+  #afford(looks: number): boolean {
+    if (this.#looks < looks) return false
+    this.#looks -= looks
+    return true
+  }
+
+  #earn(looks: number): void {
+    this.#looks = Math.min(looksMax, this.#looks + looks)
   }
 
   #take(candidate: Candidate): Outcome | "known" {
     const { own, proof } = candidate
+    this.#earn(looksPerEntry)
     if (this.#journal.find(own.id) !== undefined) {
       if (proof === "signed") this.#proveAgain(own.id, candidate.signature)
       return "known"
@@ -115,7 +136,7 @@ export class Intake {
     this.#runRetries()
     if (this.#journal.find(own.id) !== undefined) return "added"
     // What was pushed out of quarantine at once was waiting all the same.
-    return this.#journal.quarantined(own.id)?.state ?? "pending"
+    return this.#journal.quarantinedAs(own.id) ?? "pending"
   }
 
   #improves({ proof }: Candidate, there: Quarantined): boolean {
@@ -128,8 +149,11 @@ export class Intake {
   }
 
   #runRetries(): void {
-    for (let id = this.#retries.shift(); id !== undefined; id = this.#retries.shift()) {
+    for (const id of this.#retries) {
       const there = this.#waiting(id)
+      // The rest is for the next call.
+      if (there !== undefined && !this.#afford(looksOf(there))) return
+      this.#retries.delete(id)
       const candidate = there === undefined ? undefined : this.#candidateOf(there)
       if (candidate !== undefined) this.#judge(candidate)
     }
@@ -150,11 +174,12 @@ export class Intake {
     const isPending = !this.#isAboveFork(own.entry) || this.#isAnyAbsent(missing)
     if (isPending) this.#setAside(candidate, "pending", "missing", missing)
     else this.#setAside(candidate, "parked", "forkedAuthor", missing)
-    for (const id of wanted ? [own.id] : this.#seekersOf(own.id)) this.#fetchFor(id)
+    if (wanted) this.#fetchFor(own.id)
+    else if (this.#closureOf(own.id) !== undefined) for (const id of this.#seekersOf(own.id)) this.#fetchFor(id)
   }
 
   #isAnyAbsent(missing: ReadonlyArray<EntryId>): boolean {
-    return missing.some((id) => this.#journal.quarantined(id)?.state !== "parked")
+    return missing.some((id) => this.#journal.quarantinedAs(id) !== "parked")
   }
 
   /** Whether the author has forked, at this entry's position or below. */
@@ -202,10 +227,10 @@ export class Intake {
     for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
       for (const seeker of this.#journal.waitingFor(id)) {
         if (seen.has(seeker)) continue
-        if (seen.size >= seekersMax) return found
         seen.add(seeker)
         const there = this.#waiting(seeker)
         if (there === undefined) continue
+        if (!this.#afford(looksOf(there))) return found
         if (this.#isWantedThere(there)) found.push(seeker)
         else waiting.push(seeker)
       }
@@ -224,40 +249,46 @@ export class Intake {
   }
 
   /**
-   * A wanted entry and what it waits for, in an order in which they can be admitted; nothing if some of it is missing.
+   * An entry and what it waits for, in an order in which they can be admitted; nothing if some of it is missing.
    * Another wanted entry among it misses something itself, or it would not be there; so it is not looked into, and a
    * long chain that misses its beginning costs one look per entry.
    */
-  #closureOf(wanted: EntryId): ReadonlyArray<Candidate> | undefined {
+  #closureOf(from: EntryId): ReadonlyArray<Candidate> | undefined {
     const order: Array<Candidate> = []
     const done = new Set<EntryId>()
-    const waiting: Array<{ readonly id: EntryId; readonly entered?: Candidate }> = [{ id: wanted }]
+    const waiting: Array<{ readonly id: EntryId; readonly entered?: Candidate }> = [{ id: from }]
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       // Everything before it is in order now.
       if (next.entered !== undefined) order.push(next.entered)
       if (next.entered !== undefined || done.has(next.id)) continue
       done.add(next.id)
       const there = this.#waiting(next.id)
-      if (there === undefined || (next.id !== wanted && this.#isWantedThere(there))) return undefined
+      if (there === undefined || !this.#afford(looksOf(there))) return undefined
+      if (there.missing.some((id) => this.#isNowhere(id))) return undefined
+      if (next.id !== from && this.#isWantedThere(there)) return undefined
       const candidate = this.#candidateOf(there)
       if (candidate === undefined) return undefined
       waiting.push({ id: next.id, entered: candidate })
-      for (const id of referencesOf(candidate.own.entry)) {
-        if (this.#journal.find(id) === undefined) waiting.push({ id })
-      }
+      for (const id of there.missing) waiting.push({ id })
     }
     return order
+  }
+
+  #isNowhere(id: EntryId): boolean {
+    const state = this.#journal.quarantinedAs(id)
+    return state === undefined || state === "rejected"
   }
 
   #add({ body, own, proof, signature }: Candidate, admitted: Parameters<Journal["add"]>[0]): void {
     if (!this.#empty) this.#journal.takeOut(own.id)
     this.#journal.add(admitted, { body, signature }, proof)
     this.#added++
+    this.#earn(1)
     this.#wake(own.id)
   }
 
   #wake(id: EntryId): void {
-    if (!this.#empty) this.#retries.push(...this.#journal.waitingFor(id))
+    if (!this.#empty) for (const waiting of this.#journal.arrived(id)) this.#retries.add(waiting)
   }
 
   #setAside(candidate: Candidate, state: Quarantined["state"], reason: string, missing: ReadonlyArray<EntryId>): void {
@@ -267,6 +298,7 @@ export class Intake {
     this.#journal.setAside({
       id: own.id,
       author,
+      owner: this.#mayBeMember(own.entry) ? author : strangers,
       seq,
       state,
       reason,
@@ -285,6 +317,7 @@ export class Intake {
       const offender = this.#journal.biggestOffender()
       if (offender === undefined) return
       this.#journal.takeOut(offender.oldest)
+      this.#evicted++
     }
   }
 
@@ -294,7 +327,7 @@ export class Intake {
     for (const id of pending) {
       for (const one of this.#journal.quarantined(id)?.missing ?? []) {
         if (missing.size >= missingMax) return [...missing]
-        if (this.#journal.find(one) === undefined && this.#journal.quarantined(one) === undefined) missing.add(one)
+        if (this.#journal.find(one) === undefined && this.#journal.quarantinedAs(one) === undefined) missing.add(one)
       }
     }
     return [...missing]

@@ -60,10 +60,15 @@ export interface HistoryQuery {
   readonly max: number
 }
 
+/** Keys are for nothing, so all who are no members have one share of the quarantine, which is the first to give way. */
+export const strangers: AccountId = ""
+
 /** Why an entry is not in the journal although it came. */
 export type Quarantined = {
   readonly id: EntryId
   readonly author: AccountId
+  /** Whose share of the quarantine it takes: the author's, or that of all who are no members (`strangers`). */
+  readonly owner: AccountId
   readonly seq: number
   /**
    * `pending`: entries that it refers to are missing. `rejected`: invalid for ever. `parked`: valid as far as can be
@@ -108,6 +113,8 @@ export interface JournalReads {
   /** Credits that wait for an ack of this account: signed, booked, of payers not known to have forked; oldest first. */
   creditsToAck(account: AccountId, max: number): ReadonlyArray<EntryId>
   quarantined(id: EntryId): Quarantined | undefined
+  /** The same, without looking at all of it. */
+  quarantinedAs(id: EntryId): Quarantined["state"] | undefined
   /** Newest first, beginning after an id. */
   quarantine(after: EntryId | undefined, max: number): ReadonlyArray<Quarantined>
   quarantineSize(): { readonly entries: number; readonly bytes: number; readonly pending: number }
@@ -144,8 +151,13 @@ export interface Journal extends JournalReads, DraftPast, LedgerPast {
   takeOut(id: EntryId): void
   /** Entries in quarantine that miss this one. */
   waitingFor(id: EntryId): ReadonlyArray<EntryId>
-  /** The author with the most bytes in quarantine, and its oldest entry. */
-  biggestOffender(): { readonly author: AccountId; readonly oldest: EntryId } | undefined
+  /**
+   * This entry is missed no more. Answers those that missed it and now miss nothing but what is in quarantine as well.
+   * Within `write`.
+   */
+  arrived(id: EntryId): ReadonlyArray<EntryId>
+  /** The strangers, or without any the owner of most bytes in quarantine, with the oldest entry of his. */
+  biggestOffender(): { readonly owner: AccountId; readonly oldest: EntryId } | undefined
 
   /** Adds to stored sums; for a recomputation that found them wrong. Within `write`. */
   correct(corrections: ReadonlyArray<SumCorrection>): void

@@ -252,6 +252,10 @@ export class MemoryJournal implements Journal {
     return this.#quarantine.get(id)
   }
 
+  quarantinedAs(id: EntryId): Quarantined["state"] | undefined {
+    return this.#quarantine.get(id)?.state
+  }
+
   quarantine(after: EntryId | undefined, max: number): ReadonlyArray<Quarantined> {
     return this.#quarantine.page(after, max)
   }
@@ -272,7 +276,11 @@ export class MemoryJournal implements Journal {
     return this.#quarantine.waitingFor(id)
   }
 
-  biggestOffender(): { readonly author: AccountId; readonly oldest: EntryId } | undefined {
+  arrived(id: EntryId): ReadonlyArray<EntryId> {
+    return this.#quarantine.arrived(id)
+  }
+
+  biggestOffender(): { readonly owner: AccountId; readonly oldest: EntryId } | undefined {
     return this.#quarantine.biggestOffender()
   }
 }

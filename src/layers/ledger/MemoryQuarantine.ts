@@ -1,6 +1,6 @@
-/** The quarantine of `MemoryJournal`: entries set aside, by id, by author and by what they miss. */
+/** The quarantine of `MemoryJournal`: entries set aside, by id, by owner and by what they miss. */
 import type { AccountId, EntryId } from "../../domain/ledgerEntry.ts"
-import type { Quarantined } from "./Journal.ts"
+import { type Quarantined, strangers } from "./Journal.ts"
 
 const bytesOf = ({ sealed }: Quarantined): number => sealed.body.length + sealed.signature.length
 
@@ -8,7 +8,7 @@ export class MemoryQuarantine {
   /** Oldest first. */
   readonly #entries = new Map<EntryId, Quarantined>()
   readonly #waiting = new Map<EntryId, Set<EntryId>>()
-  readonly #authors = new Map<AccountId, { readonly ids: Set<EntryId>; bytes: number }>()
+  readonly #owners = new Map<AccountId, { readonly ids: Set<EntryId>; bytes: number }>()
   #bytes = 0
   #pending = 0
 
@@ -19,21 +19,21 @@ export class MemoryQuarantine {
   set(entry: Quarantined): void {
     this.delete(entry.id)
     this.#entries.set(entry.id, entry)
-    const author = this.#authors.get(entry.author) ?? { ids: new Set(), bytes: 0 }
-    this.#authors.set(entry.author, author)
-    author.ids.add(entry.id)
-    this.#count(author, entry, 1)
+    const owner = this.#owners.get(entry.owner) ?? { ids: new Set(), bytes: 0 }
+    this.#owners.set(entry.owner, owner)
+    owner.ids.add(entry.id)
+    this.#count(owner, entry, 1)
     for (const id of entry.missing) this.#waiting.set(id, (this.#waiting.get(id) ?? new Set()).add(entry.id))
   }
 
   delete(id: EntryId): void {
     const entry = this.#entries.get(id)
-    const author = this.#authors.get(entry?.author ?? "")
-    if (entry === undefined || author === undefined) return
+    const owner = entry === undefined ? undefined : this.#owners.get(entry.owner)
+    if (entry === undefined || owner === undefined) return
     this.#entries.delete(id)
-    author.ids.delete(id)
-    this.#count(author, entry, -1)
-    if (author.ids.size === 0) this.#authors.delete(entry.author)
+    owner.ids.delete(id)
+    this.#count(owner, entry, -1)
+    if (owner.ids.size === 0) this.#owners.delete(entry.owner)
     for (const missing of entry.missing) {
       const waiting = this.#waiting.get(missing)
       waiting?.delete(id)
@@ -41,8 +41,8 @@ export class MemoryQuarantine {
     }
   }
 
-  #count(author: { bytes: number }, entry: Quarantined, sign: 1 | -1): void {
-    author.bytes += sign * bytesOf(entry)
+  #count(owner: { bytes: number }, entry: Quarantined, sign: 1 | -1): void {
+    owner.bytes += sign * bytesOf(entry)
     this.#bytes += sign * bytesOf(entry)
     if (entry.state === "pending") this.#pending += sign
   }
@@ -62,14 +62,28 @@ export class MemoryQuarantine {
     return [...(this.#waiting.get(id) ?? [])]
   }
 
-  biggestOffender(): { readonly author: AccountId; readonly oldest: EntryId } | undefined {
-    let found: { readonly author: AccountId; readonly oldest: EntryId } | undefined
+  arrived(id: EntryId): ReadonlyArray<EntryId> {
+    const waiting = this.waitingFor(id)
+    this.#waiting.delete(id)
+    return waiting.filter((one) => {
+      const entry = this.#entries.get(one)
+      if (entry === undefined) return false
+      const missing = entry.missing.filter((other) => other !== id)
+      this.#entries.set(one, { ...entry, missing })
+      return missing.every((other) => this.#entries.has(other))
+    })
+  }
+
+  biggestOffender(): { readonly owner: AccountId; readonly oldest: EntryId } | undefined {
+    let found: { readonly owner: AccountId; readonly oldest: EntryId } | undefined
     let most = 0
-    for (const [author, { bytes, ids }] of this.#authors) {
+    for (const [owner, { bytes, ids }] of this.#owners) {
       const [oldest] = ids
-      if (oldest === undefined || bytes <= most) continue
+      if (oldest === undefined) continue
+      if (owner === strangers) return { owner, oldest }
+      if (bytes <= most) continue
       most = bytes
-      found = { author, oldest }
+      found = { owner, oldest }
     }
     return found
   }

@@ -17,6 +17,7 @@ const nothing: Received = {
   parked: 0,
   malformed: 0,
   badSignature: 0,
+  evicted: 0,
   missing: []
 }
 
@@ -34,8 +35,9 @@ const count = Effect.fnUntraced(function* (received: Received) {
   for (const reason of ["pending", "rejected", "parked"] as const) {
     if (received[reason] > 0) yield* metrics.inc(Metric.ledgerEntriesQuarantined, { reason }, received[reason])
   }
-  const discarded = { known: received.known, malformed: received.malformed, bad_signature: received.badSignature }
-  for (const reason of ["known", "malformed", "bad_signature"] as const) {
+  const { badSignature, evicted, known, malformed } = received
+  const discarded = { known, malformed, bad_signature: badSignature, evicted }
+  for (const reason of ["known", "malformed", "bad_signature", "evicted"] as const) {
     if (discarded[reason] > 0) yield* metrics.inc(Metric.ledgerEntriesDiscarded, { reason }, discarded[reason])
   }
 })

@@ -13,7 +13,17 @@ const worldsCount = 30
 const ordersPerWorld = 3
 
 const transfer = { kind: "transfer" } as const
-const nothing = { added: 0, known: 0, pending: 0, rejected: 0, parked: 0, malformed: 0, badSignature: 0, missing: [] }
+const nothing = {
+  added: 0,
+  known: 0,
+  pending: 0,
+  rejected: 0,
+  parked: 0,
+  malformed: 0,
+  badSignature: 0,
+  evicted: 0,
+  missing: []
+}
 
 /** A journal that has everything of a cooperative so far. */
 const following = (coop: Coop, bounds: QuarantineBounds = defaultQuarantineBounds) => {
@@ -131,6 +141,68 @@ describe("Intake", () => {
     assert.strictEqual(journal.quarantineSize().pending, 1999)
     assert.strictEqual(receive(...chain.slice(0, 1)).added, 2000)
     assert.strictEqual(journal.quarantineSize().entries, 0)
+  })
+
+  it("looks a few times for each entry that somebody without membership sends, in whichever order", () => {
+    const coop = new Coop(["alice", "bob"])
+    const chain: Array<IdentifiedEntry> = []
+    for (let seq = 1; seq <= 2000; seq++) {
+      const draft = coop.draft("stranger", { kind: "ack" }, { acks: ["ab".repeat(32)] })
+      chain.push(identify({ ...draft, seq, prev: chain.at(-1)?.id ?? "ef".repeat(32), lamport: seq + 2 }))
+    }
+    const [even, odd] = [0, 1].map((rest) => chain.filter((_, index) => index % 2 === rest))
+    for (const order of [chain.toReversed(), [...(odd ?? []), ...(even ?? [])]]) {
+      const { journal, receive } = following(coop)
+      const quarantined = journal.quarantined.bind(journal)
+      let looks = 0
+      journal.quarantined = (id) => {
+        looks++
+        return quarantined(id)
+      }
+      for (const one of order) receive(one)
+      assert.isAtMost(looks, 100_000)
+      assert.strictEqual(journal.quarantineSize().pending, 2000)
+    }
+  })
+
+  it("judges an entry again when all that it misses has come, and not each time", () => {
+    const coop = new Coop(["alice", "bob"])
+    const { journal, receive } = following(coop)
+    const payments = Array.from({ length: 20 }, () => coop.pay("alice", "bob", 1))
+    const acks = Array.from({ length: 200 }, (_, at) =>
+      identify(coop.draft("bob", { kind: "ack" }, { acks: payments.map(({ id }) => id), at }))
+    )
+    receive(...acks)
+    const setAside = journal.setAside.bind(journal)
+    let judged = 0
+    journal.setAside = (one) => {
+      judged++
+      setAside(one)
+    }
+    for (const payment of payments.slice(0, -1)) receive(payment)
+    assert.strictEqual(judged, 0)
+    assert.deepStrictEqual(
+      journal.quarantined(acks[0]?.id ?? "")?.missing,
+      payments.slice(-1).map(({ id }) => id)
+    )
+    // Two of them are enough to prove that they are branches.
+    assert.strictEqual(receive(...payments.slice(-1)).added, 3)
+    assert.strictEqual(journal.quarantineSize().entries, 198)
+  })
+
+  it("keeps what members wait for, however many keys somebody without membership signs with", () => {
+    const coop = new Coop(["alice", "bob"])
+    const { journal, receive } = following(coop, { entriesMax: 50, bytesMax: 1_000_000 })
+    const [missing, ...waiting] = Array.from({ length: 20 }, () => coop.pay("alice", "bob", 1))
+    assert.isDefined(missing)
+    receive(...waiting)
+    let evicted = 0
+    for (let index = 0; index < 200; index++) {
+      evicted += receive(identify(coop.draft(`stranger ${index}`, { kind: "ack" }, { acks: [missing.id] }))).evicted
+    }
+    assert.strictEqual(evicted, 200 + waiting.length - 50)
+    assert.isTrue(waiting.every(({ id }) => journal.quarantined(id) !== undefined))
+    assert.strictEqual(receive(missing).added, 20)
   })
 
   it("remembers what is invalid, and what is no entry at all it only counts", () => {

@@ -1,8 +1,8 @@
-/** Entries that came and are not in the journal, with what they wait for, and how much of it each author takes. */
+/** Entries that came and are not in the journal, with what they wait for, and how much of it each owner takes. */
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
 import type { Quarantined } from "../Journal.ts"
-import { bytesOf, fromHex, hexOf, integerOf, type Row, textOf } from "./values.ts"
+import { bytesOf, fromHex, hexOf, integerOf, type Row, textOf, toHex } from "./values.ts"
 
 const stateOf = (row: Row): Quarantined["state"] => {
   const state = textOf(row, "state")
@@ -15,6 +15,7 @@ const sizeOf = ({ body, signature }: Quarantined["sealed"]): number => body.leng
 
 export class Quarantine {
   readonly #select: StatementSync
+  readonly #state: StatementSync
   readonly #page: StatementSync
   readonly #position: StatementSync
   readonly #missing: StatementSync
@@ -25,13 +26,16 @@ export class Quarantine {
   readonly #insertMissing: StatementSync
   readonly #remove: StatementSync
   readonly #removeMissing: StatementSync
+  readonly #arrived: StatementSync
+  readonly #absent: StatementSync
   readonly #account: StatementSync
-  readonly #forgetAuthor: StatementSync
+  readonly #forgetOwner: StatementSync
 
   constructor(database: DatabaseSync) {
     const prepare = (sql: string) => database.prepare(sql)
-    const columns = "id, author, seq, state, reason, proof, at, body, signature"
+    const columns = "id, author, owner, seq, state, reason, proof, at, body, signature"
     this.#select = prepare(`SELECT ${columns} FROM quarantine WHERE id = ?`)
+    this.#state = prepare("SELECT state FROM quarantine WHERE id = ?")
     this.#page = prepare(`SELECT ${columns} FROM quarantine WHERE position < ? ORDER BY position DESC LIMIT ?`)
     this.#position = prepare("SELECT position FROM quarantine WHERE id = ?")
     this.#missing = prepare("SELECT missing FROM quarantine_missing WHERE id = ? ORDER BY missing")
@@ -40,31 +44,43 @@ export class Quarantine {
     )
     this.#size = prepare(
       `SELECT coalesce(sum(entries), 0) AS entries, coalesce(sum(bytes), 0) AS bytes,
-         coalesce(sum(pending), 0) AS pending FROM quarantine_author_bytes`
+         coalesce(sum(pending), 0) AS pending FROM quarantine_share`
     )
     this.#biggest = prepare(
-      `SELECT b.author, (
-         SELECT q.id FROM quarantine q WHERE q.author = b.author ORDER BY q.position LIMIT 1
-       ) AS oldest FROM quarantine_author_bytes b ORDER BY b.bytes DESC LIMIT 1`
+      `SELECT b.owner, (SELECT q.id FROM quarantine q WHERE q.owner = b.owner ORDER BY q.position LIMIT 1) AS oldest
+       FROM (
+         SELECT owner FROM quarantine_share WHERE owner = x'' UNION ALL
+         SELECT owner FROM (SELECT owner FROM quarantine_share ORDER BY bytes DESC LIMIT 1)
+       ) b LIMIT 1`
     )
-    this.#insert = prepare(`INSERT INTO quarantine (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    this.#insert = prepare(`INSERT INTO quarantine (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
     this.#insertMissing = prepare("INSERT OR IGNORE INTO quarantine_missing (missing, id) VALUES (?, ?)")
     this.#remove = prepare(
       `DELETE FROM quarantine WHERE id = ?
-       RETURNING author, state, length(body) + length(signature) AS bytes`
+       RETURNING owner, state, length(body) + length(signature) AS bytes`
     )
     this.#removeMissing = prepare("DELETE FROM quarantine_missing WHERE id = ?")
+    this.#arrived = prepare("DELETE FROM quarantine_missing WHERE missing = ? RETURNING id")
+    this.#absent = prepare(
+      `SELECT 1 FROM quarantine_missing m WHERE m.id = ?
+       AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.id = m.missing) LIMIT 1`
+    )
     this.#account = prepare(
-      `INSERT INTO quarantine_author_bytes (author, bytes, entries, pending) VALUES (?, ?, ?, ?)
+      `INSERT INTO quarantine_share (owner, bytes, entries, pending) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, entries = entries + excluded.entries,
        pending = pending + excluded.pending`
     )
-    this.#forgetAuthor = prepare("DELETE FROM quarantine_author_bytes WHERE author = ? AND entries = 0")
+    this.#forgetOwner = prepare("DELETE FROM quarantine_share WHERE owner = ? AND entries = 0")
   }
 
   get(id: EntryId): Quarantined | undefined {
     const row = this.#select.get(fromHex(id))
     return row === undefined ? undefined : this.#read(row)
+  }
+
+  stateOf(id: EntryId): Quarantined["state"] | undefined {
+    const row = this.#state.get(fromHex(id))
+    return row === undefined ? undefined : stateOf(row)
   }
 
   page(after: EntryId | undefined, max: number): ReadonlyArray<Quarantined> {
@@ -82,17 +98,23 @@ export class Quarantine {
     return this.#waiting.all(fromHex(id)).map((row) => hexOf(row, "id"))
   }
 
-  biggestOffender(): { readonly author: AccountId; readonly oldest: EntryId } | undefined {
+  /** What an entry misses becomes less; says who now misses nothing that is nowhere. */
+  arrived(id: EntryId): ReadonlyArray<EntryId> {
+    const waiting = this.#arrived.all(fromHex(id)).map((row) => bytesOf(row, "id"))
+    return waiting.filter((key) => this.#absent.get(key) === undefined).map(toHex)
+  }
+
+  biggestOffender(): { readonly owner: AccountId; readonly oldest: EntryId } | undefined {
     const row = this.#biggest.get()
-    return row === undefined ? undefined : { author: hexOf(row, "author"), oldest: hexOf(row, "oldest") }
+    return row === undefined ? undefined : { owner: hexOf(row, "owner"), oldest: hexOf(row, "oldest") }
   }
 
   put(one: Quarantined): void {
     this.remove(one.id)
     const { at, author, id, missing, proof, reason, sealed, seq, state } = one
-    const [key, owner] = [fromHex(id), fromHex(author)]
+    const [key, owner] = [fromHex(id), fromHex(one.owner)]
     const signed = proof === "signed" ? 1 : 0
-    this.#insert.run(key, owner, seq, state, reason, signed, at, sealed.body, sealed.signature)
+    this.#insert.run(key, fromHex(author), owner, seq, state, reason, signed, at, sealed.body, sealed.signature)
     for (const other of missing) this.#insertMissing.run(fromHex(other), key)
     this.#account.run(owner, sizeOf(sealed), 1, state === "pending" ? 1 : 0)
   }
@@ -102,15 +124,16 @@ export class Quarantine {
     const row = this.#remove.get(key)
     if (row === undefined) return
     this.#removeMissing.run(key)
-    const author = bytesOf(row, "author")
-    this.#account.run(author, -integerOf(row, "bytes"), -1, row["state"] === "pending" ? -1 : 0)
-    this.#forgetAuthor.run(author)
+    const owner = bytesOf(row, "owner")
+    this.#account.run(owner, -integerOf(row, "bytes"), -1, row["state"] === "pending" ? -1 : 0)
+    this.#forgetOwner.run(owner)
   }
 
   #read(row: Row): Quarantined {
     return {
       id: hexOf(row, "id"),
       author: hexOf(row, "author"),
+      owner: hexOf(row, "owner"),
       seq: integerOf(row, "seq"),
       state: stateOf(row),
       reason: textOf(row, "reason"),

@@ -314,6 +314,10 @@ export class SqliteJournal implements Journal {
     return this.#quarantine.get(id)
   }
 
+  quarantinedAs(id: EntryId): Quarantined["state"] | undefined {
+    return this.#quarantine.stateOf(id)
+  }
+
   quarantine(after: EntryId | undefined, max: number): ReadonlyArray<Quarantined> {
     return this.#quarantine.page(after, max)
   }
@@ -334,7 +338,11 @@ export class SqliteJournal implements Journal {
     return this.#quarantine.waitingFor(id)
   }
 
-  biggestOffender(): { readonly author: AccountId; readonly oldest: EntryId } | undefined {
+  arrived(id: EntryId): ReadonlyArray<EntryId> {
+    return this.#quarantine.arrived(id)
+  }
+
+  biggestOffender(): { readonly owner: AccountId; readonly oldest: EntryId } | undefined {
     return this.#quarantine.biggestOffender()
   }
 }

@@ -132,6 +132,7 @@ CREATE TABLE quarantine (
   position INTEGER PRIMARY KEY,
   id BLOB NOT NULL UNIQUE,
   author BLOB NOT NULL,
+  owner BLOB NOT NULL,
   seq INTEGER NOT NULL,
   state TEXT NOT NULL,
   reason TEXT NOT NULL,
@@ -140,20 +141,21 @@ CREATE TABLE quarantine (
   body BLOB NOT NULL,
   signature BLOB NOT NULL
 ) STRICT;
-CREATE INDEX quarantine_author ON quarantine (author, position);
+CREATE INDEX quarantine_owner ON quarantine (owner, position);
 CREATE TABLE quarantine_missing (
   missing BLOB NOT NULL,
   id BLOB NOT NULL,
   PRIMARY KEY (missing, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX quarantine_missing_id ON quarantine_missing (id);
-CREATE TABLE quarantine_author_bytes (
-  author BLOB PRIMARY KEY,
+-- owner: the author, or nothing for all who are no members.
+CREATE TABLE quarantine_share (
+  owner BLOB PRIMARY KEY,
   bytes INTEGER NOT NULL,
   entries INTEGER NOT NULL,
   pending INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX quarantine_bytes ON quarantine_author_bytes (bytes);
+CREATE INDEX quarantine_bytes ON quarantine_share (bytes);
 
 -- Entries of forked authors in the past of an entry of an author who has not forked (domain/ledgerBooking.ts).
 CREATE TABLE covered (
