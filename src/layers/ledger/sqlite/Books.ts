@@ -25,6 +25,7 @@ export class Books {
   readonly #removeHold: StatementSync
   readonly #holds: StatementSync
   readonly #credits: StatementSync
+  readonly #anyOpen: StatementSync
 
   constructor(database: DatabaseSync, accounts: Accounts, entries: Entries, references: References, sums: SumsRows) {
     this.#accounts = accounts
@@ -50,6 +51,7 @@ export class Books {
        WHERE l.account = ? AND l.open = 1 AND l.posting = 1 AND e.proof = 1 AND a.lowest_fork IS NULL
        ORDER BY l.version LIMIT ?`
     )
+    this.#anyOpen = database.prepare("SELECT 1 FROM leg INDEXED BY leg_open WHERE account = ? AND open = 1 LIMIT 1")
   }
 
   /** A new entry, to which nothing refers yet. */
@@ -85,6 +87,8 @@ export class Books {
 
   /** Credits that wait for an ack of the account: signed ones, of payers who have not forked. */
   creditsToAck(account: number, max: number): ReadonlyArray<EntryId> {
+    // Asked before every own entry, and mostly there is nothing; beginning the whole query takes ten times as long.
+    if (this.#anyOpen.get(account) === undefined) return []
     return this.#credits.all(account, max).map((row) => hexOf(row, "id"))
   }
 

@@ -15,6 +15,11 @@ import { together } from "../thread/together.ts"
 const threadsMax = 2
 /** Entries of one piece: some 50 ms of a thread, and less than 1 ms of the main thread. */
 const pieceEntries = 512
+/**
+ * Entries of one piece that is looked at by runs: a window of catching up. Each piece has an end of each author's run in
+ * it, which is what takes the time, so smaller ones would be more work.
+ */
+const runsPieceEntries = 2048
 /** Pieces at a thread or on their way; who brings more waits. */
 const piecesMax = 4
 /** Entries verified at once on the main thread, where no thread does it: about 2 ms. */
@@ -86,11 +91,11 @@ export const make: Effect.Effect<LedgerEngine["verifySignatures"], never, Scope.
       Effect.catch(() => onTheSpot(entries)),
       (piece) => permits.withPermit(piece)
     )
-  return (entries, verify) =>
-    Effect.map(
-      Effect.forEach(pieces(entries, pieceEntries), (piece) => verifyPiece(piece, verify), {
-        concurrency: "unbounded"
-      }),
+  return (entries, verify) => {
+    const length = verify === "runs" ? runsPieceEntries : pieceEntries
+    return Effect.map(
+      Effect.forEach(pieces(entries, length), (piece) => verifyPiece(piece, verify), { concurrency: "unbounded" }),
       (verdicts) => verdicts.flat()
     )
+  }
 })

@@ -2,6 +2,7 @@
 import { workerData } from "node:worker_threads"
 import type { EntryId } from "../../../domain/ledgerEntry.ts"
 import type { ReaderCalls } from "../Engine.ts"
+import type { StoredEntry } from "../Journal.ts"
 import { Reader } from "../Reader.ts"
 import { openJournal } from "../sqlite/SqliteJournal.ts"
 import { caller, oneByOne, serve } from "./serve.ts"
@@ -13,6 +14,11 @@ export interface ReaderData {
 }
 
 const { coop, path }: ReaderData = workerData
+
+const packedStored = (entries: ReadonlyArray<StoredEntry>): ReadonlyArray<StoredEntry> => {
+  const sealed = together(entries.map((one) => one.sealed)).entries
+  return entries.map((one, index) => ({ ...one, sealed: sealed[index] ?? one.sealed }))
+}
 
 serve(() => {
   const journal = openJournal(path, { coop, readOnly: true })
@@ -26,7 +32,10 @@ serve(() => {
       const page = reader.wanted(wants, from)
       return { ...page, entries: together(page.entries).entries }
     },
-    sealed: (ids) => together(reader.sealed(ids)).entries
+    sealed: (ids) => together(reader.sealed(ids)).entries,
+    entriesAfter: (version, max) => packedStored(reader.entriesAfter(version, max)),
+    history: (query) => packedStored(reader.history(query)),
+    vouched: (max, after) => packedStored(reader.vouched(max, after))
   }
   const call = caller(packed, reader)
   return {
