@@ -41,7 +41,7 @@ const replicate = Effect.fn("LedgerSync.replicate")(function* (coop: EntryId) {
   const signals = yield* makeSignals
   const since = yield* ledger.journalVersion
   // The check waits for nothing but answers, and others' checks for ours.
-  const checked = Effect.andThen(ownChainCheck(coop), board.checked)
+  const checked = Effect.andThen(ownChainCheck(coop, signals), board.checked)
   return yield* Effect.all(
     [
       exchanges(coop, board, signals, Effect.void),

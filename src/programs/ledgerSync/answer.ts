@@ -23,6 +23,7 @@ import { Metrics, report } from "../../services/Metrics.ts"
 import type { SessionStream } from "../../services/SessionManager.ts"
 import { accountOf } from "./ask.ts"
 import { asAnswerer, type Conversation } from "./conversation.ts"
+import { standingOf } from "./membership.ts"
 import { LedgerSyncError, SyncMalformed, SyncSilent, SyncTooMuch } from "./errors.ts"
 import type { Callers } from "./Callers.ts"
 
@@ -41,33 +42,25 @@ const fetchEntriesMax = 1024
 /** What answering tells the rest of the program. */
 export interface Answering {
   readonly callers: Callers
-  /** The asker's ledger has what this node needs to know it as a member. */
-  readonly missing: (peer: string) => void
+  /** The asker is a member by what it shows, and its ledger has what this node needs to know it as one. */
+  readonly presented: (peer: string) => void
   /** Entries were sent to a member. */
   readonly sent: (peer: Did, entries: number) => Effect.Effect<void>
 }
 
 type Talk = Conversation<AnswererMessage, AskerMessage>
 
-/** Whether the member may be answered; what it presents to prove its membership is taken in first. */
-const isAdmitted = Effect.fnUntraced(function* (stream: SessionStream, membership: ReadonlyArray<SealedBytes>) {
-  const cooperative = yield* Cooperative
-  if (yield* cooperative.isAdmitted(stream.peer)) return true
-  if (membership.length === 0) return false
-  yield* (yield* Ledger).receive(membership, "each")
-  return yield* cooperative.isAdmitted(stream.peer)
-})
-
 /** Why this stream is not answered, if it is not. */
 const refusalOf = Effect.fnUntraced(function* (
   coop: EntryId,
-  stream: SessionStream,
+  { peer }: SessionStream,
   hello: Extract<AskerMessage, { readonly _tag: "Hello" }>,
-  missing: (peer: string) => void
+  presented: Answering["presented"]
 ) {
   if (hello.coop !== coopHash(coop)) return "otherCooperative" satisfies SyncRefusal
-  if (yield* isAdmitted(stream, hello.membership)) return undefined
-  if (hello.membership.length > 0) missing(stream.peer.text)
+  const standing = yield* standingOf(peer, hello.membership)
+  if (standing === "member") return undefined
+  if (standing === "presented") presented(peer.text)
   return "notMember" satisfies SyncRefusal
 })
 
@@ -177,7 +170,7 @@ const converse = Effect.fnUntraced(function* (coop: EntryId, stream: SessionStre
   const first = yield* talk.hear(helloMillisMax)
   if (Option.isNone(first)) return "interrupted" satisfies Metric.LedgerSyncResult
   if (first.value._tag !== "Hello") return yield* talk.fail(new SyncMalformed({ detail: "it does not greet" }))
-  const refusal = yield* refusalOf(coop, stream, first.value, answering.missing)
+  const refusal = yield* refusalOf(coop, stream, first.value, answering.presented)
   if (refusal !== undefined) {
     yield* talk.say({ _tag: "Refused", reason: refusal })
     return "refused" satisfies Metric.LedgerSyncResult

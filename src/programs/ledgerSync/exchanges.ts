@@ -49,21 +49,27 @@ class Exchanges {
   readonly #coop: EntryId
   readonly #plan: LedgerSyncPlan
   readonly #board: Board
+  readonly #presented: Signals["presented"]
   /** Members who may be asked, by their DID, as long as they have sessions. */
   readonly #there = new Map<string, Did>()
   /** When others with sessions are looked at again. */
   readonly #strangers = new Map<string, number>()
 
-  constructor(coop: EntryId, plan: LedgerSyncPlan, board: Board) {
+  constructor(coop: EntryId, plan: LedgerSyncPlan, board: Board, presented: Signals["presented"]) {
     this.#coop = coop
     this.#plan = plan
     this.#board = board
+    this.#presented = presented
   }
+
+  /** Whoever belongs here as far as the books show, or has shown it himself. */
+  readonly #mayAsk = Effect.fnUntraced({ self: this }, function* (did: Did) {
+    return this.#presented.has(did.text) || (yield* (yield* Cooperative).isAdmitted(did))
+  })
 
   /** Takes note of who came and who went. */
   readonly look = Effect.fnUntraced({ self: this }, function* () {
     const sessions = yield* (yield* SessionManager).sessions
-    const cooperative = yield* Cooperative
     const now = yield* Clock.currentTimeMillis
     const present = new Set(sessions.map(({ did }) => did.text))
     for (const peer of [...this.#there.keys(), ...this.#strangers.keys()]) {
@@ -72,8 +78,9 @@ class Exchanges {
       yield* this.#gone(peer)
     }
     for (const { did } of sessions) {
-      if (this.#there.has(did.text) || (this.#strangers.get(did.text) ?? 0) > now) continue
-      if (yield* cooperative.isAdmitted(did)) {
+      const isQuiet = (this.#strangers.get(did.text) ?? 0) > now && !this.#presented.has(did.text)
+      if (this.#there.has(did.text) || isQuiet) continue
+      if (yield* this.#mayAsk(did)) {
         this.#strangers.delete(did.text)
         this.#there.set(did.text, did)
         this.#plan.opened(did.text, now, yield* Random.next)
@@ -85,6 +92,7 @@ class Exchanges {
   /** The session has ended, or the member was excluded. */
   #gone(peer: string): Effect.Effect<void> {
     return Effect.suspend(() => {
+      this.#presented.delete(peer)
       if (!this.#there.delete(peer)) return Effect.void
       this.#plan.closed(peer)
       return this.#board.closed(peer)
@@ -101,7 +109,7 @@ class Exchanges {
     const peer = this.#plan.next(now, yield* Random.next, yield* Random.next)
     const did = this.#there.get(peer ?? "")
     if (did === undefined) return Math.ceil(this.#plan.wait(now))
-    if (!(yield* (yield* Cooperative).isAdmitted(did))) {
+    if (!(yield* this.#mayAsk(did))) {
       yield* this.#gone(did.text)
       return 0
     }
@@ -142,6 +150,8 @@ class Exchanges {
     const now = yield* Clock.currentTimeMillis
     const end = endOf(exit)
     this.#plan.ended(did.text, end, now)
+    // Now the books tell who he is.
+    if (end !== "more") this.#presented.delete(did.text)
     // What came may have told of other members.
     if (end !== "failed") this.#strangers.clear()
     yield* (yield* Metrics).inc(Metric.ledgerSyncExchanges, { role: "asker", result: resultOf(exit) })
@@ -172,11 +182,15 @@ export const exchanges = Effect.fn("LedgerSync.exchanges")(function* (
   serving: Effect.Effect<void>
 ) {
   const sessions = yield* SessionManager
+  const came = yield* Queue.sliding<void>(1)
   const plan = new LedgerSyncPlan(yield* Clock.currentTimeMillis, yield* Random.next)
-  const all = new Exchanges(coop, plan, board)
+  const all = new Exchanges(coop, plan, board, signals.presented)
   const answering = {
     callers: new Callers(),
-    missing: (peer: string) => void Queue.offerUnsafe(signals.gaps, peer),
+    presented: (peer: string) => {
+      signals.presented.add(peer)
+      Queue.offerUnsafe(came, undefined)
+    },
     // Whoever asks may do so before this side has noticed that there is a session.
     sent: (peer: Did, entries: number) =>
       Effect.andThen(
@@ -186,7 +200,6 @@ export const exchanges = Effect.fn("LedgerSync.exchanges")(function* (
   }
   yield* sessions.handle(ledgerSyncProtocol, answer(coop, answering))
   yield* serving
-  const came = yield* Queue.sliding<void>(1)
   yield* Stream.runForEach(sessions.events, () => Queue.offer(came, undefined)).pipe(
     Effect.forkScoped({ startImmediately: true })
   )

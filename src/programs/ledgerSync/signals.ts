@@ -8,6 +8,8 @@ const ownMax = 4096
 const gapsMax = 64
 /** Forks that were told; one for each cheat. */
 const forksMax = 4096
+/** Members whom the books do not show yet. */
+const presentedMax = 64
 
 export interface Signals {
   /** Entries of this member, in order. */
@@ -21,6 +23,28 @@ export interface Signals {
   /** Entries are missing that this member has, if one is known. */
   readonly gaps: Queue.Queue<string | undefined>
   readonly toldForks: ToldForks
+  readonly presented: Presented
+}
+
+/**
+ * Members whom the books here do not show, and who have shown that they belong to the cooperative: with a steward's
+ * word, or with entries of this node's own member. Nothing is told to them; they are asked, since books that were lost
+ * come back from nobody else.
+ */
+export class Presented {
+  readonly #peers = new Set<string>()
+
+  has(peer: string): boolean {
+    return this.#peers.has(peer)
+  }
+
+  add(peer: string): void {
+    if (this.#peers.size < presentedMax) this.#peers.add(peer)
+  }
+
+  delete(peer: string): void {
+    this.#peers.delete(peer)
+  }
 }
 
 /** Forks that all members have been told of, by this node or another one. */
@@ -48,7 +72,8 @@ export const makeSignals = Effect.gen(function* () {
     hold: yield* Queue.sliding<void>(1),
     grown: yield* Queue.sliding<void>(1),
     gaps: yield* Queue.sliding<string | undefined>(gapsMax),
-    toldForks: new ToldForks()
+    toldForks: new ToldForks(),
+    presented: new Presented()
   }
   return signals
 })

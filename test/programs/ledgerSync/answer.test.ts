@@ -165,7 +165,7 @@ describe("answer", () => {
         ...a.ledger,
         journalVersion: Effect.suspend(() => Effect.fail(new LedgerError({ reason })))
       }
-      const parts = { callers: new Callers(), missing: () => undefined, sent: () => Effect.void }
+      const parts = { callers: new Callers(), presented: () => undefined, sent: () => Effect.void }
       yield* a.manager
         .handle(ledgerSyncProtocol, answer(info.id, parts))
         .pipe(Effect.provideService(Ledger, broken), Effect.provide(a.context))
