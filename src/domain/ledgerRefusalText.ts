@@ -74,7 +74,8 @@ const texts: Readonly<Record<Exclude<Refusal, "overLimit">, string>> = {
   badTime: "the time is none",
   ownChainForked:
     "two chains were written with this member's key, so nothing that it writes now would be booked; " +
-    "the key was used by two nodes at a time, or by an old copy of a data directory"
+    "the key was used by two nodes at a time, or by an old copy of a data directory; " +
+    "this member needs a new key (a new data directory) and an invitation from a steward"
 }
 
 /** `overLimit: this takes …`. */

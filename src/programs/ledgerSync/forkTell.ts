@@ -3,8 +3,9 @@
  * fork sends the proof once, and nobody who has got it does so again; later ones learn of it by catching up.
  */
 import { Effect } from "effect"
-import type { EntryId } from "../../domain/ledgerEntry.ts"
+import type { AccountId, EntryId } from "../../domain/ledgerEntry.ts"
 import * as Metric from "../../domain/metrics.ts"
+import { accountDid } from "../../domain/ledgerView.ts"
 import { Ledger } from "../../services/Ledger.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { publishBatches } from "./batchGossip.ts"
@@ -13,6 +14,16 @@ import { signalOrMillis, type Signals } from "./signals.ts"
 /** The journal is looked at no more often than this while it grows. */
 const lookMillis = 250
 const idleMillis = 60_000
+
+/** Of one's own fork the operator is told at each start: everything else goes on, and the member cannot pay any more. */
+const tellOperator = (author: AccountId, seq: number, isOwn: boolean): Effect.Effect<void> =>
+  isOwn
+    ? Effect.logError(
+        `two chains were written with this node's own key, from entry ${seq} on: ` +
+          "an old copy of its data directory was in use, or another node has the same key. Nothing that this member " +
+          "writes is booked any more; it needs a new key (a new data directory) and an invitation"
+      )
+    : Effect.logWarning(`a member has written two chains: ${accountDid(author)}, from entry ${seq} on`)
 
 export const forkTell = Effect.fn("LedgerSync.forkTell")(function* (coop: EntryId, { grown, toldForks }: Signals) {
   const ledger = yield* Ledger
@@ -24,10 +35,9 @@ export const forkTell = Effect.fn("LedgerSync.forkTell")(function* (coop: EntryI
       const before = known.get(author)
       known.set(author, seq)
       if (before === seq) continue
-      if (!isFirst && before === undefined) {
-        yield* metrics.inc(Metric.ledgerForksDetected, {})
-        yield* Effect.logWarning(`a member has written two chains: ${author}, from entry ${seq} on`)
-      }
+      const isOwn = author === ledger.account
+      if (before === undefined && (isOwn || !isFirst)) yield* tellOperator(author, seq, isOwn)
+      if (!isFirst && before === undefined) yield* metrics.inc(Metric.ledgerForksDetected, {})
       // What was known before the start has been told then.
       const isNews = toldForks.add(author, seq)
       if (!isFirst && isNews) yield* publishBatches(coop, "fork", yield* ledger.sealed(entries))

@@ -51,7 +51,11 @@ const text = (status: LedgerOverview): string => {
     ["quarantine", `${quarantine.entries} entries, ${quarantine.bytes} bytes`],
     [
       "forked",
-      forks.length === 0 ? "nobody" : forks.map(({ did, seq }) => `${did} from entry ${seq} on`).join("\n".padEnd(14))
+      forks.length === 0
+        ? "nobody"
+        : forks
+            .map(({ did, seq }) => `${did} from entry ${seq} on${did === status.did ? ", this node's own member" : ""}`)
+            .join("\n".padEnd(14))
     ]
   ]
   const peers = status.peers.length === 0 ? ["no member is connected"] : status.peers.map(peerText)
