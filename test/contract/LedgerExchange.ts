@@ -180,11 +180,29 @@ export const exchanging = ({ ledger, test }: LedgerFixture) => {
       yield* until(Effect.map(bob.status, ({ vouched }) => vouched === 1))
       assert.strictEqual((yield* bob.creditsToAck).length, 2)
       assert.strictEqual((yield* allOf(bob)).length, 3)
-      // Whoever has it with a good signature brings it again.
+      // Whoever has it with a good signature is asked for it and brings it again.
+      const answers = yield* alice.reconcile.answer(yield* bob.reconcile.opening)
+      const shown = answers.flatMap((answer) => (answer._tag === "Chains" ? answer.chains : []))
+      const lacks = yield* bob.reconcile.lacks(shown)
+      assert.deepStrictEqual(
+        lacks.map(({ author, behind, entries }) => [author, behind?.seq, entries]),
+        [[alice.account, 2, 2]]
+      )
       assert.strictEqual(yield* catchUp(bob, alice, "runs"), 2)
       yield* until(Effect.map(bob.status, ({ vouched }) => vouched === 0))
       assert.strictEqual((yield* bob.creditsToAck).length, 3)
       assert.strictEqual((yield* allOf(bob)).length, 5)
+      // From then on an end vouches for a run again.
+      for (const amount of [4, 5]) committed(yield* alice.transfer({ to: bob.account, amount }))
+      const [fourth, fifth] = (yield* allOf(alice)).slice(5)
+      if (fourth === undefined || fifth === undefined) return assert.fail("two more entries")
+      const again = [{ body: fourth.body, signature: first.signature }, fifth]
+      let last = yield* bob.receive(again, "runs")
+      for (let tries = 0; last.badSignature > 0 && tries < 1000; tries++) {
+        yield* Effect.yieldNow
+        last = yield* bob.receive(again, "runs")
+      }
+      assert.strictEqual(last.added, 2)
     })
   )
 

@@ -100,7 +100,7 @@ export interface ReaderCalls {
     wants: Wants,
     from: { readonly version: number; readonly max: number; readonly bytesMax: number }
   ) => { readonly entries: ReadonlyArray<SealedBytes>; readonly version: number; readonly done: boolean }
-  readonly vouched: (max: number) => ReadonlyArray<StoredEntry>
+  readonly vouched: (max: number, after?: number) => ReadonlyArray<StoredEntry>
   readonly quarantined: (id: EntryId) => Quarantined | undefined
   /** Newest first, all of it: the table is bounded. Without the entries' bytes, but with their number. */
   readonly quarantine: () => ReadonlyArray<Omit<Quarantined, "sealed"> & { readonly bytes: number }>

@@ -135,8 +135,8 @@ export interface Journal extends JournalReads, DraftPast, LedgerPast {
   at(author: AccountId, seq: number): ReadonlyArray<EntryId>
   /** Takes in an admitted entry: booking, balances, uses and heads follow. Within `write`. Returns its version. */
   add(admitted: PastEntry, sealed: SealedBytes, proof: Proof): number
-  /** Entries whose own signatures are still to be verified, oldest first. */
-  vouched(max: number): ReadonlyArray<StoredEntry>
+  /** Entries whose own signatures are still to be verified, oldest first, beginning after a version. */
+  vouched(max: number, after?: number): ReadonlyArray<StoredEntry>
   /** The entry's own signature (perhaps another one than was stored) has been verified. Within `write`. */
   prove(id: EntryId, signature: Uint8Array): void
 

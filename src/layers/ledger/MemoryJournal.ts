@@ -109,8 +109,9 @@ export class MemoryJournal implements Journal {
     return row.version
   }
 
-  vouched(max: number): ReadonlyArray<StoredEntry> {
-    return [...this.#vouched].slice(0, max).map((row) => this.#stored(row))
+  vouched(max: number, after = 0): ReadonlyArray<StoredEntry> {
+    const rows = [...this.#vouched].filter(({ version }) => version > after)
+    return rows.slice(0, max).map((row) => this.#stored(row))
   }
 
   prove(id: EntryId, signature: Uint8Array): void {

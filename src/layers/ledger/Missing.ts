@@ -73,6 +73,16 @@ export class Missing {
     return [...chains].map(([author, heads]) => ({ author, heads: heads.toSorted((a, b) => (a.id < b.id ? -1 : 1)) }))
   }
 
+  /** Whether an entry is here, and it and all before it in its chain are proven. */
+  isProven(id: EntryId): boolean {
+    const found = this.#journal.entry(id)
+    return found !== undefined && this.#isPassedOn(found)
+  }
+
+  #isPassedOn({ entry: { author, seq }, proof }: StoredEntry): boolean {
+    return proof === "signed" && seq < (this.#unproven.get(author)?.entry.seq ?? Infinity)
+  }
+
   /** What somebody lacks who has these chains and nothing else. */
   page(have: ReadonlyArray<Chain>, from: PageFrom): MissingPage {
     const chains = new Map(have.map((chain) => [chain.author, chain]))
@@ -171,7 +181,7 @@ export class Missing {
 
   #isWanted(one: StoredEntry): boolean {
     const { author, seq } = one.entry
-    if (one.proof !== "signed" || seq >= (this.#unproven.get(author)?.entry.seq ?? Infinity)) return false
+    if (!this.#isPassedOn(one)) return false
     const isForked = this.#journal.isForked(author)
     const their = this.#theirOf(author)
     if (their === "all") return false

@@ -1,8 +1,10 @@
 /**
  * Verifies, in the background, the signatures of entries that were taken in because a later one of their chain vouches
- * for them. What has a bad signature stays vouched for until somebody brings a good one.
+ * for them. What has a bad signature stays vouched for until somebody brings a good one, which is asked for again and
+ * again (Reconciler.ts) and then looked at when it comes (receiving.ts).
  */
 import { Effect, Queue } from "effect"
+import type { EntryId } from "../../domain/ledgerEntry.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { Metrics, reportAndIgnore } from "../../services/Metrics.ts"
 import type { CommitUnknown, LedgerEngine } from "./Engine.ts"
@@ -14,8 +16,8 @@ const batchMax = 512
 export class Prover {
   readonly #engine: LedgerEngine
   readonly #queue: Queue.Queue<void>
-  /** Whether entries are left whose signatures are bad. */
-  #stuck = false
+  /** The first entry that is left with a bad signature. */
+  #stuckAt: EntryId | undefined
 
   private constructor(engine: LedgerEngine, queue: Queue.Queue<void>) {
     this.#engine = engine
@@ -27,8 +29,17 @@ export class Prover {
 
   /** Entries are there that nobody's own signature has proved, so what comes again is worth a look. */
   get isStuck(): boolean {
-    return this.#stuck
+    return this.#stuckAt !== undefined
   }
+
+  /** Something was known that came again, perhaps with the good signature of an entry that has a bad one. */
+  readonly known: Effect.Effect<void, LedgerError> = Effect.suspend(() =>
+    this.#stuckAt === undefined
+      ? Effect.void
+      : Effect.map(this.#engine.read("vouched", 1), ([first]) => {
+          if (first?.id !== this.#stuckAt) this.wake()
+        })
+  )
 
   /** There may be something to do. */
   wake(): void {
@@ -44,19 +55,22 @@ export class Prover {
 
   readonly #proveAll: Effect.Effect<void, LedgerError | CommitUnknown> = Effect.gen({ self: this }, function* () {
     const metrics = yield* Metrics
-    for (;;) {
-      const entries = yield* this.#engine.read("vouched", batchMax)
+    let stuckAt: EntryId | undefined
+    for (let after = 0; ;) {
+      const entries = yield* this.#engine.read("vouched", batchMax, after)
       if (entries.length === 0) break
+      after = entries.at(-1)?.version ?? Infinity
       const sealed = entries.map((one) => one.sealed)
       const verdicts = yield* this.#engine.verifySignatures(sealed, "each")
       const proven = entries.filter((_, index) => verdicts[index] === "signed")
       yield* metrics.inc(Metric.ledgerSignaturesVerified, { result: "good" }, proven.length)
       yield* metrics.inc(Metric.ledgerSignaturesVerified, { result: "bad" }, entries.length - proven.length)
-      this.#stuck = proven.length < entries.length
-      if (proven.length === 0) return
+      stuckAt ??= entries.find((_, index) => verdicts[index] !== "signed")?.id
+      this.#stuckAt ??= stuckAt
+      if (proven.length === 0) continue
       const proofs = proven.map(({ id, sealed: { signature } }) => ({ id, signature }))
       yield* this.#engine.write("prove", proofs)
     }
-    this.#stuck = false
+    this.#stuckAt = stuckAt
   })
 }

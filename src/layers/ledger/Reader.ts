@@ -127,7 +127,7 @@ export class Reader implements ReaderCalls {
       })
     )
 
-  readonly vouched = (max: number): ReadonlyArray<StoredEntry> => this.#journal.vouched(max)
+  readonly vouched = (max: number, after = 0): ReadonlyArray<StoredEntry> => this.#journal.vouched(max, after)
 
   readonly quarantined = (id: EntryId): Quarantined | undefined => this.#journal.quarantined(id)
 

@@ -28,7 +28,7 @@ const pageMax = 1000
 
 export class Reconciler {
   readonly #journal: JournalOfMissing
-  #kept: { readonly state: string; readonly index: ChainIndex } | undefined
+  #kept: { readonly state: string; readonly index: ChainIndex; readonly missing: Missing } | undefined
 
   constructor(journal: JournalOfMissing) {
     this.#journal = journal
@@ -48,9 +48,10 @@ export class Reconciler {
   }
 
   readonly lacks = (shown: ReadonlyArray<ShownChain>): ReadonlyArray<Lack> => {
-    const index = this.#index()
+    const { index, missing } = this.#chains()
     return shown.flatMap((chain) => {
-      const behind = lackOf(index.find(chain.author), chain, (id) => this.#journal.entry(id)?.proof === "signed")
+      // What follows an entry with a bad signature comes again with that one, from somebody who has a good one.
+      const behind = lackOf(index.find(chain.author), chain, (id) => missing.isProven(id))
       return behind === undefined ? [] : [{ author: chain.author, behind, entries: lagOf(behind, chain) }]
     })
   }
@@ -66,12 +67,16 @@ export class Reconciler {
   }
 
   /** The chains as they are now. What is only vouched for comes to count without a new version. */
-  #index(): ChainIndex {
+  #chains() {
     const state = `${this.#journal.version()} ${this.#journal.vouched(1)[0]?.id ?? ""}`
-    if (this.#kept?.state === state) return this.#kept.index
-    const index = new ChainIndex(new Missing(this.#journal).provenChains(), this.#forks())
-    this.#kept = { state, index }
-    return index
+    if (this.#kept?.state === state) return this.#kept
+    const missing = new Missing(this.#journal)
+    this.#kept = { state, missing, index: new ChainIndex(missing.provenChains(), this.#forks()) }
+    return this.#kept
+  }
+
+  #index(): ChainIndex {
+    return this.#chains().index
   }
 
   #forks(): ReadonlyArray<Fork> {

@@ -144,6 +144,8 @@ export class Serving {
       this.#served = served
       if (before !== undefined) {
         yield* Scope.close(before.scope, Exit.void)
+        // Whoever waits to write into them goes on to the new ones.
+        yield* before.ownChainChecked.open
         // They are served no more, whether they can be removed or not.
         yield* Effect.catchCause(this.#shelf.remove(before.info.id), (cause) => report("ledger_storage", cause))
       }

@@ -80,6 +80,7 @@ export const receive = (
             )
       if (judged.added > 0) wakes.wake()
       if (proven.some(({ proof }) => proof === "vouched")) prover.wake()
+      else if (judged.known > 0) yield* prover.known
       const received = {
         ...judged,
         malformed: judged.malformed + numberOf(verdicts, "malformed"),

@@ -12,6 +12,9 @@ import type { SealedBytes } from "./Journal.ts"
 /** Keys kept ready, at about 500 bytes each: preparing one costs as much as verifying with it. */
 const keysMax = 4096
 
+/** Bytes of an Ed25519 signature. */
+const signatureBytes = 64
+
 interface Read {
   readonly id: EntryId
   readonly entry: Entry
@@ -41,7 +44,9 @@ export class SignatureVerifier {
     const lastFirst = read.filter((one) => one !== undefined).toSorted((a, b) => b.entry.seq - a.entry.seq)
     for (const one of lastFirst) {
       const { author, prev } = one.entry
-      const verdict = vouched.has(`${author} ${one.id}`) ? "vouched" : this.#verdictOf(one)
+      // Its own signature is kept to be looked at later, so it has to be one by its size.
+      const isVouched = vouched.has(`${author} ${one.id}`) && one.signature.length === signatureBytes
+      const verdict = isVouched ? "vouched" : this.#verdictOf(one)
       verdicts.set(one, verdict)
       if (verdict !== "badSignature" && prev !== null) vouched.add(`${author} ${prev}`)
     }

@@ -27,6 +27,11 @@ const ledgerWith = Effect.fnUntraced(function* (
   return yield* Effect.provideService(Service.make(changed), Identity, identity)
 })
 
+const ledgerOf = (key: number, awaitOwnChain: boolean) =>
+  Effect.flatMap(IdentityMemory.make(Buffer.alloc(32, key)), (identity) =>
+    Effect.provideService(LedgerMemory.make({ awaitOwnChain }), Identity, identity)
+  )
+
 const bob = account("bob")
 const lost = { _tag: "CommitUnknown", detail: "the disk went away" } as const
 
@@ -173,6 +178,17 @@ describe("the ledger's service", () => {
       const ledger = yield* start(genesis)
       assert.strictEqual(Option.getOrThrow(yield* ledger.cooperative).id, id)
       assert.strictEqual(refusal(yield* ledger.append({ kind: "ack" })), "nothingToDo")
+    })
+  )
+
+  it.effect("lets who waits to write into books that are replaced go on with those that take their place", () =>
+    Effect.gen(function* () {
+      const [first, second, ledger] = [yield* ledgerOf(1, false), yield* ledgerOf(2, false), yield* ledgerOf(3, true)]
+      yield* ledger.serve((yield* first.ensureCooperative).genesis)
+      const waiting = yield* Effect.forkChild(ledger.transfer({ to: bob, amount: 1 }), { startImmediately: true })
+      yield* ledger.serve((yield* second.ensureCooperative).genesis)
+      yield* ledger.ownChainChecked
+      assert.strictEqual(refusal(yield* Fiber.join(waiting)), "notMember")
     })
   )
 })

@@ -27,6 +27,11 @@ describe("SignatureVerifier", () => {
     assert.deepStrictEqual(verdicts(run, "runs"), ["vouched", "vouched", "signed", "vouched"])
   })
 
+  it("lets nobody hide other data in the place of a signature that is looked at later", () => {
+    const long = { body: second.body, signature: new Uint8Array(100_000) }
+    assert.deepStrictEqual(verdicts([unsigned(first), long, third], "runs"), ["badSignature", "badSignature", "signed"])
+  })
+
   it("lets the last one vouch that is signed", () => {
     const run = [first, second, third, unsigned(fourth)]
     assert.deepStrictEqual(verdicts(run, "runs"), ["vouched", "vouched", "signed", "badSignature"])

@@ -85,7 +85,9 @@ export class Entries {
     this.#storedById = prepare(`SELECT ${storedColumns} FROM entry WHERE id = ?`)
     this.#storedByVersion = prepare(`SELECT ${storedColumns} FROM entry WHERE version = ?`)
     this.#storedAfter = prepare(`SELECT ${storedColumns} FROM entry WHERE version > ? ORDER BY version LIMIT ?`)
-    this.#vouched = prepare(`SELECT ${storedColumns} FROM entry WHERE proof = 0 ORDER BY version LIMIT ?`)
+    this.#vouched = prepare(
+      `SELECT ${storedColumns} FROM entry WHERE proof = 0 AND version > ? ORDER BY version LIMIT ?`
+    )
     this.#version = prepare("SELECT max(version) AS version FROM entry")
     this.#at = prepare("SELECT id FROM entry WHERE author = ? AND seq = ? ORDER BY version")
     this.#isBooked = prepare("SELECT booked FROM entry WHERE version = ?")
@@ -145,8 +147,8 @@ export class Entries {
     return this.#storedAfter.all(version, max).map(storedOf)
   }
 
-  vouched(max: number): ReadonlyArray<StoredEntry> {
-    return this.#vouched.all(max).map(storedOf)
+  vouched(max: number, after: number): ReadonlyArray<StoredEntry> {
+    return this.#vouched.all(after, max).map(storedOf)
   }
 
   version(): number {

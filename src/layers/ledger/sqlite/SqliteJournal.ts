@@ -129,8 +129,8 @@ export class SqliteJournal implements Journal {
     return this.#entries.storedAt(this.#views.history(query, this.#genesis()?.currencies.length ?? currenciesMax))
   }
 
-  vouched(max: number): ReadonlyArray<StoredEntry> {
-    return this.#entries.vouched(max)
+  vouched(max: number, after = 0): ReadonlyArray<StoredEntry> {
+    return this.#entries.vouched(max, after)
   }
 
   prove(id: EntryId, signature: Uint8Array): void {
