@@ -20,7 +20,10 @@ const secondLookMillis = 5000
 const gapMillis = 300
 /** An exchange for missing entries follows the one before no sooner: entries can be missing for ever. */
 const gapPauseMillis = 2000
-/** After failures and refusals: doubles from here to there. */
+/**
+ * After failures and refusals: doubles from here to there, and is no shorter than the failure took, so that a member who
+ * is slow on purpose takes no more than half of the time from others.
+ */
 const backOffMillis = 2000
 const backOffMillisMax = 300_000
 /** Members remembered: more than a node has sessions. */
@@ -44,6 +47,8 @@ const jittered = (chance: number): number => Math.round(roundMillis * (1 + jitte
 export class LedgerSyncPlan {
   readonly #plans = new Map<string, Plan>()
   #roundAtMillis: number
+  /** When the turn began that goes on. */
+  #turnAtMillis = Number.POSITIVE_INFINITY
 
   constructor(nowMillis: number, chance: number) {
     this.#roundAtMillis = nowMillis + jittered(chance)
@@ -90,7 +95,9 @@ export class LedgerSyncPlan {
       first = peer
       firstDue = dueAtMillis
     }
-    return firstDue <= nowMillis ? first : undefined
+    if (firstDue > nowMillis) return undefined
+    this.#turnAtMillis = nowMillis
+    return first
   }
 
   /** Milliseconds until there can be a turn. */
@@ -106,7 +113,8 @@ export class LedgerSyncPlan {
     const plan = this.#plans.get(peer)
     if (plan === undefined) return
     const failures = end === "failed" ? plan.failures + 1 : 0
-    const pause = Math.min(backOffMillisMax, backOffMillis * 2 ** Math.min(failures - 1, 30))
+    const doubled = backOffMillis * 2 ** Math.min(failures - 1, 30)
+    const pause = Math.min(backOffMillisMax, Math.max(doubled, nowMillis - this.#turnAtMillis))
     const next = { complete: plan.wasComplete ? never : nowMillis + secondLookMillis, more: nowMillis }
     const dueAtMillis = end === "failed" ? nowMillis + pause : next[end]
     const wasComplete = plan.wasComplete || end === "complete"

@@ -42,6 +42,8 @@ const fetchEntriesMax = 1024
 /** What answering tells the rest of the program. */
 export interface Answering {
   readonly callers: Callers
+  /** Whether somebody with a session is known as a member; nothing is read for it. */
+  readonly isKnown: (peer: string) => boolean
   /** The asker is a member by what it shows, and its ledger has what this node needs to know it as one. */
   readonly presented: (peer: string) => void
   /** Entries were sent to a member. */
@@ -198,7 +200,8 @@ const counted = (result: Metric.LedgerSyncResult) =>
 export const answer = (coop: EntryId, answering: Answering) =>
   Effect.fnUntraced(function* (stream: SessionStream) {
     const peer = stream.peer.text
-    if (!answering.callers.enter(peer, yield* Clock.currentTimeMillis)) {
+    const kind = answering.isKnown(peer) ? "members" : "strangers"
+    if (!answering.callers.enter(peer, kind, yield* Clock.currentTimeMillis)) {
       yield* asAnswerer(stream).say({ _tag: "Refused", reason: "busy" })
       return yield* counted("limited")
     }
@@ -220,7 +223,7 @@ export const answer = (coop: EntryId, answering: Answering) =>
         LedgerError: (error) => unavailable(stream, error),
         CooperativeError: (error) => unavailable(stream, error)
       }),
-      Effect.ensuring(Effect.sync(() => answering.callers.leave(peer)))
+      Effect.ensuring(Effect.sync(() => answering.callers.leave(peer, kind)))
     )
   })
 

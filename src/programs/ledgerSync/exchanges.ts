@@ -99,6 +99,8 @@ class Exchanges {
     })
   }
 
+  readonly isThere = (peer: string): boolean => this.#there.has(peer)
+
   readonly gap = Effect.fnUntraced({ self: this }, function* (peer: string | undefined) {
     this.#plan.gap(peer, yield* Clock.currentTimeMillis, yield* Random.next)
   })
@@ -187,6 +189,7 @@ export const exchanges = Effect.fn("LedgerSync.exchanges")(function* (
   const all = new Exchanges(coop, plan, board, signals.presented)
   const answering = {
     callers: new Callers(),
+    isKnown: all.isThere,
     presented: (peer: string) => {
       signals.presented.add(peer)
       Queue.offerUnsafe(came, undefined)

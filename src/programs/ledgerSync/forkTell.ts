@@ -15,7 +15,7 @@ import { signalOrMillis, type Signals } from "./signals.ts"
 const lookMillis = 250
 const idleMillis = 60_000
 
-/** Of one's own fork the operator is told at each start: everything else goes on, and the member cannot pay any more. */
+/** Of the own fork the operator is told at each start: all else goes on, and the member cannot pay any more. */
 const tellOperator = (author: AccountId, seq: number, isOwn: boolean): Effect.Effect<void> =>
   isOwn
     ? Effect.logError(

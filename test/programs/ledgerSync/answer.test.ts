@@ -125,6 +125,20 @@ describe("answer", () => {
     })
   )
 
+  worldTest("answers members while strangers open streams and say nothing", (world) =>
+    Effect.gen(function* () {
+      const { coop, member, steward } = yield* three(world)
+      yield* member.connect(steward)
+      yield* until(Effect.map(steward.sync.status, ({ peers }) => peers.length === 1))
+      for (let number = 10; number < 16; number++) {
+        const stranger = yield* makeNode(world, number)
+        for (let stream = 0; stream < 2; stream++) yield* speak(stranger, steward)
+      }
+      yield* until(Effect.map(answered(steward, "limited"), (count) => count >= 4))
+      assert.strictEqual((yield* (yield* speak(member, steward)).ask(hello(coop)))._tag, "Welcome")
+    })
+  )
+
   worldTest("gives up streams with garbage or out of order, counts them, and goes on", (world) =>
     Effect.gen(function* () {
       const { coop, member, steward } = yield* three(world)
@@ -165,7 +179,12 @@ describe("answer", () => {
         ...a.ledger,
         journalVersion: Effect.suspend(() => Effect.fail(new LedgerError({ reason })))
       }
-      const parts = { callers: new Callers(), presented: () => undefined, sent: () => Effect.void }
+      const parts = {
+        callers: new Callers(),
+        isKnown: () => false,
+        presented: () => undefined,
+        sent: () => Effect.void
+      }
       yield* a.manager
         .handle(ledgerSyncProtocol, answer(info.id, parts))
         .pipe(Effect.provideService(Ledger, broken), Effect.provide(a.context))

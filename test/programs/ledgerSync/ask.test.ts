@@ -30,7 +30,12 @@ const answering = (node: SyncNode, coop: string) =>
   node.manager
     .handle(
       ledgerSyncProtocol,
-      answer(coop, { callers: new Callers(), presented: () => undefined, sent: () => Effect.void })
+      answer(coop, {
+        callers: new Callers(),
+        isKnown: () => false,
+        presented: () => undefined,
+        sent: () => Effect.void
+      })
     )
     .pipe(Effect.provide(node.context))
 
