@@ -85,9 +85,9 @@ const markEntries = (database: DatabaseSync): void => {
       SELECT a.account FROM author a LEFT JOIN temp.audit_forked f ON f.author = a.account
       WHERE a.lowest_fork IS NOT f.lowest
     );
-    UPDATE author SET lowest_fork = f.lowest, sight_to = NULL FROM temp.audit_forked f
+    UPDATE author SET lowest_fork = f.lowest, sight_from = f.lowest, sight_to = NULL FROM temp.audit_forked f
     WHERE f.author = author.account AND lowest_fork IS NOT f.lowest;
-    UPDATE author SET lowest_fork = NULL, sight_to = NULL
+    UPDATE author SET lowest_fork = NULL, sight_from = NULL, sight_to = NULL
     WHERE lowest_fork IS NOT NULL AND account NOT IN (SELECT author FROM temp.audit_forked);
     DELETE FROM main.covered;
     INSERT INTO main.covered SELECT version FROM temp.audit_covered;

@@ -12,7 +12,8 @@ export interface AuthorState {
   readonly tip: number
   readonly tipSeq: number
   readonly lowestFork: number | undefined
-  /** The version up to which it is known who sees what of the forked chain. */
+  /** From which position on it is known who sees what of the forked chain, and up to which version. */
+  readonly sightFrom: number | undefined
   readonly sightTo: number | undefined
 }
 
@@ -27,11 +28,13 @@ export class Authors {
   #writing = false
 
   constructor(database: DatabaseSync) {
-    this.#select = database.prepare("SELECT tip, tip_seq, lowest_fork, sight_to FROM author WHERE account = ?")
+    this.#select = database.prepare(
+      "SELECT tip, tip_seq, lowest_fork, sight_from, sight_to FROM author WHERE account = ?"
+    )
     this.#upsert = database.prepare(
-      `INSERT INTO author (account, tip, tip_seq, lowest_fork, sight_to) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO author (account, tip, tip_seq, lowest_fork, sight_from, sight_to) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET tip = excluded.tip, tip_seq = excluded.tip_seq, lowest_fork = excluded.lowest_fork,
-       sight_to = excluded.sight_to`
+       sight_from = excluded.sight_from, sight_to = excluded.sight_to`
     )
   }
 
@@ -45,6 +48,7 @@ export class Authors {
       tip: integerOf(row, "tip"),
       tipSeq: integerOf(row, "tip_seq"),
       lowestFork: optionalOf(row, "lowest_fork"),
+      sightFrom: optionalOf(row, "sight_from"),
       sightTo: optionalOf(row, "sight_to")
     }
     if (this.#writing) this.#keep(state)
@@ -69,7 +73,8 @@ export class Authors {
     for (const number of this.#changed) {
       const state = this.#kept.get(number)
       if (state === undefined) continue
-      this.#upsert.run(number, state.tip, state.tipSeq, state.lowestFork ?? null, state.sightTo ?? null)
+      const { lowestFork = null, sightFrom = null, sightTo = null, tip, tipSeq } = state
+      this.#upsert.run(number, tip, tipSeq, lowestFork, sightFrom, sightTo)
     }
     this.#changed.clear()
   }

@@ -27,6 +27,23 @@ interface Look {
   readonly mayWrite: boolean
 }
 
+/**
+ * What is known of an author's chain once its lowest fork is here. What was seen of it stays true; only where it was
+ * not looked at as far down all is looked at anew, and then from half as high, so that a fork below a fork below a fork
+ * does not cost that again and again.
+ */
+export const sightsWith = (
+  before: AuthorState | undefined,
+  lowestFork: number | undefined
+): Pick<AuthorState, "sightFrom" | "sightTo"> => {
+  if (lowestFork === undefined) return { sightFrom: undefined, sightTo: undefined }
+  const { sightFrom, sightTo } = before ?? {}
+  if (sightFrom === undefined) return { sightFrom: lowestFork, sightTo: undefined }
+  return lowestFork >= sightFrom
+    ? { sightFrom, sightTo }
+    : { sightFrom: Math.floor(lowestFork / 2), sightTo: undefined }
+}
+
 export class ForkSights {
   readonly #entries: Entries
   readonly #branches: Branches
@@ -54,26 +71,26 @@ export class ForkSights {
 
   /** Whether these entries and their pasts have two entries of the author at one position. */
   seesFork(author: AuthorState, from: ReadonlyArray<Located>, mayWrite: boolean): boolean {
-    const { lowestFork, number, sightTo } = author
-    if (lowestFork === undefined) return false
-    // What is seen is the chain from the lowest fork on: what is below is on all branches.
-    const begin = integerOf(this.#begin.get(number, lowestFork) ?? {}, "version")
+    const { number, sightFrom, sightTo } = author
+    if (sightFrom === undefined) return false
+    // What is seen is the chain from the lowest fork or less on: what is below is on all branches.
+    const begin = integerOf(this.#begin.get(number, sightFrom) ?? {}, "version")
     const look = { author, begin, atHand: new Map<number, Sight>(), mayWrite }
     const to = from.reduce((latest, { version }) => Math.max(latest, version), 0)
     const known = sightTo ?? begin - 1
     if (to > known) {
-      this.#goThrough(look, lowestFork, known, to)
+      this.#goThrough(look, sightFrom, known, to)
       if (mayWrite) this.#authors.set({ ...author, sightTo: to })
     }
     return from.reduce((sight, { version }) => this.#merge(sight, this.#sightOf(look, version)), nothing) === fork
   }
 
-  /** The author's chain forked further down than before. */
+  /** The author's chain forked further down than it was looked at. */
   forget(author: number): void {
     this.#remove.run(author)
   }
 
-  #goThrough(look: Look, lowestFork: number, after: number, to: number): void {
+  #goThrough(look: Look, sightFrom: number, after: number, to: number): void {
     let version = 0
     let sight: Sight = nothing
     for (const row of this.#through.iterate(after, to)) {
@@ -81,7 +98,7 @@ export class ForkSights {
       if (next !== version) {
         this.#keep(look, version, sight)
         version = next
-        const isOwn = row["author"] === look.author.number && integerOf(row, "seq") >= lowestFork
+        const isOwn = row["author"] === look.author.number && integerOf(row, "seq") >= sightFrom
         sight = this.#merge(isOwn ? version : nothing, this.#sightOf(look, optionalOf(row, "prev") ?? 0))
       }
       if (row["to_version"] !== null) sight = this.#merge(sight, this.#sightOf(look, integerOf(row, "to_version")))

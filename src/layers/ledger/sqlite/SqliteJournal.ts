@@ -37,7 +37,7 @@ import { Books } from "./Books.ts"
 import { Branches } from "./Branches.ts"
 import { type JournalOptions, openDatabase } from "./connection.ts"
 import { Entries, type Located } from "./Entries.ts"
-import { ForkSights } from "./ForkSights.ts"
+import { ForkSights, sightsWith } from "./ForkSights.ts"
 import { Quarantine } from "./Quarantine.ts"
 import { References } from "./References.ts"
 import { Refusals } from "./Refusals.ts"
@@ -165,7 +165,7 @@ export class SqliteJournal implements Journal {
       tip: isLast ? version : before.tip,
       tipSeq: isLast ? seq : before.tipSeq,
       lowestFork,
-      sightTo: lowestFork === before?.lowestFork ? before?.sightTo : undefined
+      ...sightsWith(before, lowestFork)
     }
     this.#authors.set(after)
     // Joins need the row; where a chain ends they hear of at the end.
@@ -185,7 +185,7 @@ export class SqliteJournal implements Journal {
   #forked(before: AuthorState | undefined, after: AuthorState): ReadonlyArray<BookingChange> {
     const { lowestFork, number } = after
     if (before === undefined || lowestFork === undefined || lowestFork === before.lowestFork) return []
-    this.#sights.forget(number)
+    if (after.sightTo === undefined) this.#sights.forget(number)
     if (before.lowestFork !== undefined) return this.#booking.forkedLower(after, lowestFork, before.lowestFork)
     this.#branches.setTip(this.#entries.place(before.tip).branch, before.tip)
     return this.#booking.coverAnew()

@@ -49,12 +49,14 @@ CREATE TABLE branch (
 ) STRICT;
 CREATE INDEX branch_author ON branch (author);
 
--- tip: of the entries at the highest position the first. sight_to: the version up to which \`sight\` is complete.
+-- tip: of the entries at the highest position the first. sight_from: the position from which on \`sight\` looks at the
+-- chain, at most the lowest fork; sight_to: the version up to which it is complete.
 CREATE TABLE author (
   account INTEGER PRIMARY KEY REFERENCES account,
   tip INTEGER NOT NULL REFERENCES entry,
   tip_seq INTEGER NOT NULL,
   lowest_fork INTEGER,
+  sight_from INTEGER,
   sight_to INTEGER
 ) STRICT;
 CREATE INDEX author_forked ON author (account) WHERE lowest_fork IS NOT NULL;
@@ -162,7 +164,7 @@ CREATE TABLE covered (
   version INTEGER PRIMARY KEY REFERENCES entry
 ) STRICT;
 
--- What an entry has of a forked author's chain in its past, from the lowest fork on: the version of its end there, or
+-- What an entry has of a forked author's chain in its past, from the author's sight_from on: the version of its end there, or
 -- -1 for a fork. No row: nothing, up to the author's sight_to.
 CREATE TABLE sight (
   author INTEGER NOT NULL,
