@@ -2,7 +2,7 @@
  * Takes in what members gossip. A batch that cannot be opened, or comes from nobody who belongs here, is counted and
  * dropped; what it refers to and is missing is asked for.
  */
-import { Clock, Effect, Option, Queue, Result, Stream } from "effect"
+import { Cause, Clock, Effect, Option, Queue, Result, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
 import * as Metric from "../../domain/metrics.ts"
@@ -10,8 +10,8 @@ import { decodeEntry } from "../../protocol/entry.ts"
 import { type Batch, batchEntriesMax, batchKeyId, openBatch, type SealedBytes } from "../../protocol/ledgerBatch.ts"
 import { Cooperative } from "../../services/Cooperative.ts"
 import { Gossip, type GossipMessage } from "../../services/Gossip.ts"
-import { Ledger } from "../../services/Ledger.ts"
-import { Metrics } from "../../services/Metrics.ts"
+import { Ledger, LedgerError } from "../../services/Ledger.ts"
+import { Metrics, report } from "../../services/Metrics.ts"
 import { accountOf } from "./ask.ts"
 import { type GossipBatch, gossipTopicOf } from "./batchGossip.ts"
 import type { Signals } from "./signals.ts"
@@ -19,6 +19,8 @@ import type { Signals } from "./signals.ts"
 /** How long it is remembered whether a member belongs here. */
 const rememberedMillis = 5000
 const rememberedMax = 1024
+/** After the store failed. */
+const storagePauseMillis = 1000
 
 type Dropped = Metric.LabelsOf<typeof Metric.ledgerSyncDropped>["reason"]
 
@@ -70,7 +72,13 @@ export const batchTake = Effect.fn("LedgerSync.batchTake")(function* (coop: Entr
   const receive = Effect.fnUntraced(function* (entries: ReadonlyArray<SealedBytes>, from: string) {
     if (entries.length === 0) return
     yield* metrics.inc(Metric.ledgerSyncEntries, { direction: "received", way: "gossip" }, entries.length)
-    const received = yield* ledger.receive(entries, "each")
+    const received = yield* ledger.receive(entries, "each").pipe(
+      // They come again by catching up; until the store is well, less is heard.
+      Effect.catchReason("LedgerError", "LedgerStorageFailed", (reason) =>
+        Effect.andThen(report("ledger_sync", Cause.fail(new LedgerError({ reason }))), Effect.sleep(storagePauseMillis))
+      )
+    )
+    if (received === undefined) return
     if (received.missing.length + received.pending > 0) yield* Queue.offer(signals.gaps, from)
   })
 

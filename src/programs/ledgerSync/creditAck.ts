@@ -5,13 +5,12 @@
 import { Effect } from "effect"
 import { Ledger } from "../../services/Ledger.ts"
 import { signalOrMillis, type Signals } from "./signals.ts"
+import { orLater } from "./trouble.ts"
 
 /** What comes within this time is acked by one entry. */
 export const ackMillis = 2000
 /** Credits whose signatures were still to be verified are looked for again. */
 const lookMillis = 30_000
-/** While writing is not possible. */
-const retryMillis = 5000
 
 export const creditAck = Effect.fn("LedgerSync.creditAck")(function* ({ credit }: Signals) {
   const ledger = yield* Ledger
@@ -24,13 +23,10 @@ export const creditAck = Effect.fn("LedgerSync.creditAck")(function* ({ credit }
   const ackAll: Effect.Effect<number, Effect.Error<typeof ack>> = Effect.flatMap(ack, (more) =>
     more ? ackAll : Effect.succeed(lookMillis)
   )
-  const later = Effect.succeed(retryMillis)
   let waitMillis = 0
   for (;;) {
     yield* signalOrMillis(credit, waitMillis)
     yield* Effect.sleep(ackMillis)
-    waitMillis = yield* ackAll.pipe(
-      Effect.catchReasons("LedgerError", { ChainBehind: () => later, LedgerBusy: () => later })
-    )
+    waitMillis = yield* orLater(ackAll)
   }
 })

@@ -3,11 +3,10 @@ import { Clock, Effect } from "effect"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
 import { Ledger } from "../../services/Ledger.ts"
 import { signalOrMillis, type Signals } from "./signals.ts"
+import { orLater } from "./trouble.ts"
 
 /** Looked at again without a reason, so that a clock that was set is noticed. */
 const lookMillis = 60_000
-/** While writing is not possible. */
-const retryMillis = 5000
 
 export const holdExpire = Effect.fn("LedgerSync.holdExpire")(function* ({ hold }: Signals) {
   const ledger = yield* Ledger
@@ -23,12 +22,7 @@ export const holdExpire = Effect.fn("LedgerSync.holdExpire")(function* ({ hold }
     }
     return Math.ceil(waitMillis)
   })
-  const later = Effect.succeed(retryMillis)
   for (;;) {
-    const waitMillis = yield* Effect.catchReasons(look, "LedgerError", {
-      ChainBehind: () => later,
-      LedgerBusy: () => later
-    })
-    yield* signalOrMillis(hold, waitMillis)
+    yield* signalOrMillis(hold, yield* orLater(look))
   }
 })
