@@ -44,7 +44,17 @@ export class LedgerBusy extends Schema.TaggedError<LedgerBusy>()("LedgerBusy", {
 export class LedgerStorageFailed extends Schema.TaggedError<LedgerStorageFailed>()("LedgerStorageFailed", {
   /** The file or directory. */
   path: Schema.String,
-  reason: Schema.Literals(["full", "readOnly", "corrupt", "serving", "locked", "unsupported", "closed", "other"]),
+  reason: Schema.Literals([
+    "full",
+    "readOnly",
+    "corrupt",
+    "missing",
+    "serving",
+    "locked",
+    "unsupported",
+    "closed",
+    "other"
+  ]),
   detail: Schema.String
 }) {}
 /** The books changed while they were worked out anew. */
@@ -76,6 +86,7 @@ const storageRemedies: Record<LedgerStorageFailed["reason"], string> = {
   full: "make room on the disk",
   readOnly: "make the directory writable for this user",
   corrupt: "move the file away and start again: entries come back from the other members, or restore a backup",
+  missing: "start the node: it makes the file anew, and entries come back from the other members; or restore a backup",
   serving:
     "write the id of the cooperative into it again, which is the name of the directory beside it, or move the file " +
     "away to begin without a cooperative",

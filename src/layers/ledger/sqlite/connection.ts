@@ -2,7 +2,7 @@
  * Opens `ledger.sqlite`: makes it where there is none, and refuses what is not ours or newer than this program. WAL,
  * so that readers go on beside the writer, and synchronous FULL: what was committed is there after a power cut.
  */
-import { closeSync, existsSync, openSync, rmSync, statSync } from "node:fs"
+import { chmodSync, closeSync, existsSync, openSync, rmSync, statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { pathToFileURL } from "node:url"
 import type { EntryId } from "../../../domain/ledgerEntry.ts"
@@ -73,6 +73,23 @@ const settle = (database: DatabaseSync, path: string, { coop, readOnly = false }
   database.exec(`PRAGMA wal_autocheckpoint = ${walPages}; PRAGMA journal_size_limit = ${walBytesMax}`)
 }
 
+/** Only the owner's, as everything in the data directory is; SQLite gives the files beside it the same mode. */
+const mode = 0o600
+
+/** Makes the file where there is none, since SQLite would let others read it, and takes that from an older one. */
+const makePrivate = (path: string): void => {
+  try {
+    closeSync(openSync(path, "ax", mode))
+  } catch {
+    // It is there, or SQLite is about to say what keeps it from being there.
+  }
+  try {
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, mode)
+  } catch {
+    // Somebody else's, or not to be written to: what the node needs of it SQLite finds out.
+  }
+}
+
 const opened = (location: string | URL, path: string, options: JournalOptions): DatabaseSync => {
   const database = new DatabaseSync(location, {
     readOnly: options.readOnly ?? false,
@@ -111,15 +128,23 @@ const isAtRest = (path: string): boolean => {
   return existsSync(path) && (log === undefined || log.size === 0)
 }
 
+/** CANTOPEN (sqlite.org/rescode.html). */
+const isUnopened = (cause: unknown): boolean =>
+  cause instanceof Error && Number(Reflect.get(cause, "errcode")) % 256 === 14
+
 /** Opens the file, or throws a `StorageError`. */
 export const openDatabase = (path: string, options: JournalOptions): DatabaseSync => {
+  if (options.readOnly !== true) makePrivate(path)
   try {
     return opened(path, path, options)
   } catch (cause) {
     const error = storageErrorOf(cause, path)
     if (error === undefined) throw cause
     if (options.readOnly !== true) throw error.reason === "other" && error !== cause ? refinedOf(error) : error
-    if (error.reason !== "readOnly" || !isAtRest(path)) throw error
+    if (!existsSync(path)) throw new StorageError(path, "missing", "there is no such file")
+    // Where a whole file system is read-only, SQLite only says that it cannot open the file.
+    if (!(error.reason === "readOnly" || isUnopened(cause))) throw error
+    if (!isAtRest(path)) throw error.reason === "other" ? refinedOf(error) : error
     const location = pathToFileURL(path)
     location.search = "immutable=1"
     return opened(location, path, options)

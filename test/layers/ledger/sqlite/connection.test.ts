@@ -93,6 +93,17 @@ describe("opening the file", () => {
     assert.strictEqual(pragma("user_version"), 1)
   })
 
+  it("makes it readable for its owner alone, and so an older one", () => {
+    const path = join(directory, "ledger.sqlite")
+    const others = () => ["", "-wal", "-shm"].map((end) => statSync(path + end).mode & 0o777)
+    open(path).write(() => undefined)
+    assert.deepStrictEqual(others(), [0o600, 0o600, 0o600])
+    closeAll()
+    chmodSync(path, 0o644)
+    open(path).write(() => undefined)
+    assert.deepStrictEqual(others(), [0o600, 0o600, 0o600])
+  })
+
   it("makes it in a file that is empty, as one is after a crash at the first start", () => {
     const path = join(directory, "ledger.sqlite")
     writeFileSync(path, "")
@@ -149,7 +160,7 @@ describe("opening the file", () => {
     )
     assert.match(
       failure(() => open(join(directory, "ledger.sqlite"), coop, true)),
-      /^other: .*(unable to open)/
+      /^missing: /
     )
     assert.isFalse(existsSync(join(directory, "ledger.sqlite")))
   })
