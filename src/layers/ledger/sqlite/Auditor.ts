@@ -25,6 +25,8 @@ const mismatchesMax = 10_000
 const legsMax = 200_000
 
 export interface Audit {
+  /** The file. */
+  readonly path: string
   readonly report: BooksReport
   /** Whether the books are right, so that the repair changes nothing. */
   readonly sound: boolean
@@ -244,6 +246,7 @@ export class Auditor {
     }
     const { legs, marks, sums } = findings
     return {
+      path: database.location() ?? "",
       report,
       damage: damageOf(report, findings.trueTotals),
       sound: sums.length === 0 && !marks,

@@ -32,13 +32,13 @@ const stale = (expected: number, actual: number): LedgerError =>
   new LedgerError({ reason: new StaleSnapshot({ expected, actual }) })
 
 /** The entries are damaged: what would be worked out from them is no better than what is stored. */
-const damaged = (detail: string): LedgerError =>
-  new LedgerError({ reason: new LedgerStorageFailed({ path: "ledger.sqlite", reason: "corrupt", detail }) })
+const damaged = (path: string, detail: string): LedgerError =>
+  new LedgerError({ reason: new LedgerStorageFailed({ path, reason: "corrupt", detail }) })
 
 /** Works the books out anew and only compares; fails where the entries are damaged. */
 export const compareBooks = (verify: Effect.Effect<Audit, LedgerError>): Effect.Effect<BooksReport, LedgerError> =>
-  Effect.flatMap(verify, ({ damage, report }) =>
-    damage === undefined ? Effect.succeed(report) : Effect.fail(damaged(damage))
+  Effect.flatMap(verify, ({ damage, path, report }) =>
+    damage === undefined ? Effect.succeed(report) : Effect.fail(damaged(path, damage))
   )
 
 /**
@@ -51,8 +51,8 @@ export const recomputeBooks: (books: AuditedBooks, mode: "once" | "retry") => Ef
     let retries = 0
     let found: Audit["report"] | undefined
     for (let audits = 1; ; audits++) {
-      const { damage, repair, report, sound } = yield* books.audit
-      if (damage !== undefined) return yield* damaged(damage)
+      const { damage, path, repair, report, sound } = yield* books.audit
+      if (damage !== undefined) return yield* damaged(path, damage)
       if (found === undefined || found.mismatches.length === 0) found = report
       if (sound && mode === "retry") break
       const { applied, version } = yield* books.repair(repair, mode === "once" ? report.journalVersion : undefined)

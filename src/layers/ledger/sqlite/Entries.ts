@@ -10,6 +10,7 @@ import { decodeEntry } from "../../../protocol/entry.ts"
 import type { SealedBytes, StoredEntry } from "../Journal.ts"
 import { chainFromText, chainToText } from "./chainText.ts"
 import { RecentCache } from "./RecentCache.ts"
+import { DamagedValue } from "./storageError.ts"
 import { bytesOf, fromHex, hexOf, integerOf, kindNumbers, optionalOf, type Row, textOf } from "./values.ts"
 
 /** An entry with its place in the tables. */
@@ -36,8 +37,8 @@ const storedColumns = "version, id, booked, proof, body, signature"
 
 const entryIn = (body: Uint8Array) => {
   const entry = decodeEntry(body)
-  // It was decoded before it was stored; SQLite notices most of what can happen to a page, not all.
-  if (Result.isFailure(entry)) throw new Error(`an entry that was stored cannot be read: ${entry.failure}`)
+  // It was decoded before it was stored.
+  if (Result.isFailure(entry)) throw new DamagedValue(`an entry that was stored cannot be read: ${entry.failure}`)
   return entry.success
 }
 

@@ -3,6 +3,7 @@
  * lamport and id of the grant behind the limit where there is one.
  */
 import type { ChainAccount, ChainState } from "../../../domain/ledgerChain.ts"
+import { DamagedValue } from "./storageError.ts"
 
 export const chainToText = ({ accounts, member }: ChainState): string => {
   let text = member ? "[1" : "[0"
@@ -15,7 +16,7 @@ export const chainToText = ({ accounts, member }: ChainState): string => {
 
 const integer = (value: unknown): number => {
   if (typeof value === "number" && Number.isSafeInteger(value)) return value
-  throw new Error("the state of a chain that was stored cannot be read")
+  throw new DamagedValue("the state of a chain that was stored cannot be read")
 }
 
 const accountOf = (value: unknown): ChainAccount => {

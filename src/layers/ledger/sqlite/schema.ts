@@ -164,8 +164,8 @@ CREATE TABLE covered (
   version INTEGER PRIMARY KEY REFERENCES entry
 ) STRICT;
 
--- What an entry has of a forked author's chain in its past, from the author's sight_from on: the version of its end there, or
--- -1 for a fork. No row: nothing, up to the author's sight_to.
+-- What an entry has of a forked author's chain in its past, from the author's sight_from on: the version of its end
+-- there, or -1 for a fork. No row: nothing, up to the author's sight_to.
 CREATE TABLE sight (
   author INTEGER NOT NULL,
   version INTEGER NOT NULL,

@@ -21,6 +21,15 @@ export class StorageError extends Error {
   }
 }
 
+/** A value in the file that nothing of ours wrote: SQLite notices most of what can happen to a page, not all. */
+export class DamagedValue extends Error {
+  override readonly name = "DamagedValue"
+}
+
+/** `node:sqlite` does not round numbers that JavaScript has not, nor does the ledger write such. */
+const isBeyondNumbers = (cause: Error, code: string | undefined): boolean =>
+  code === "ERR_OUT_OF_RANGE" && cause.message.startsWith("Value is too large")
+
 /** Primary result codes (sqlite.org/rescode.html); the extended ones have them in their lowest 8 bits. */
 const reasons: ReadonlyMap<number, StorageReason> = new Map([
   [3, "readOnly"], // PERM
@@ -49,6 +58,9 @@ export const storageErrorOf = (cause: unknown, path: string, committing = false)
   if (cause instanceof StorageError) return cause
   if (!(cause instanceof Error)) return undefined
   const code = textIn(cause, "code")
+  if (cause instanceof DamagedValue || isBeyondNumbers(cause, code)) {
+    return new StorageError(path, "corrupt", cause.message)
+  }
   if (code === "ERR_INVALID_STATE") return new StorageError(path, "closed", "it is not open any more")
   if (code !== "ERR_SQLITE_ERROR") return undefined
   const errcode: unknown = Reflect.get(cause, "errcode")

@@ -1,11 +1,12 @@
 /** Between the columns of SQLite and what the ledger works with: ids and accounts are hex here and blobs there. */
 import type { SQLOutputValue } from "node:sqlite"
 import type { EntryKind } from "../../../domain/ledgerEntry.ts"
+import { DamagedValue } from "./storageError.ts"
 
 export type Row = Record<string, SQLOutputValue>
 
 const wrong = (column: string): never => {
-  throw new TypeError(`the column ${column} has a value of another type`)
+  throw new DamagedValue(`the column ${column} has a value of another type`)
 }
 
 export const integerOf = (row: Row, column: string): number => {

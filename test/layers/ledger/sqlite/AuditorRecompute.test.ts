@@ -115,7 +115,8 @@ describe("recomputation", () => {
         const rows = () => ledger.journal.database.prepare("SELECT * FROM balance").all()
         const stored = rows()
         const failure = yield* Effect.flip(recomputeBooks(ledger, "retry"))
-        assert.deepInclude(failure.reason, { _tag: "LedgerStorageFailed", reason: "corrupt" })
+        const { path } = ledger.journal
+        assert.deepInclude(failure.reason, { _tag: "LedgerStorageFailed", reason: "corrupt", path })
         assert.include(failure.message, what)
         assert.deepStrictEqual(rows(), stored)
       })

@@ -201,6 +201,24 @@ describe("SqliteJournal", () => {
     )
   })
 
+  it("says that the file is corrupt when it finds what it never wrote", () => {
+    const coop = new Coop(["ann", "ben"])
+    const { id } = coop.pay("ann", "ben", 1)
+    const { path } = deliverAll(coop).journal
+    closeAll()
+    for (const [damage, said] of [
+      ["UPDATE balance SET posted = 9007199254740993", /too large/],
+      ["UPDATE entry SET chain = '[1,[null]]'", /the state of a chain/],
+      ["UPDATE entry SET body = x'80'", /an entry that was stored/]
+    ] as const) {
+      const journal = openQuick(path, coop.replica.history.coop)
+      journal.database.exec(damage)
+      const ask = () => journal.read(() => [journal.balance(account("ann"), 0), journal.find(id)])
+      assert.throws(ask, StorageError, said)
+      if (said.source === "too large") journal.database.exec("UPDATE balance SET posted = 0")
+    }
+  })
+
   it("makes a write within a write a part of it", () => {
     const world = makeWorld(seed)
     const [genesis] = world.entries

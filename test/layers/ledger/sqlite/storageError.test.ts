@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { StorageError, storageErrorOf } from "../../../../src/layers/ledger/sqlite/storageError.ts"
+import { DamagedValue, StorageError, storageErrorOf } from "../../../../src/layers/ledger/sqlite/storageError.ts"
 
 const path = "/data/ledger.sqlite"
 const failure = (errcode: number) => Object.assign(new Error("it failed"), { code: "ERR_SQLITE_ERROR", errcode })
@@ -21,6 +21,14 @@ describe("storageErrorOf", () => {
     for (const code of [19, 787, 2067, 20, 21, 25]) assert.isUndefined(reasonOf(code))
     assert.isUndefined(storageErrorOf(new RangeError("beyond exact numbers"), path))
     assert.isUndefined(storageErrorOf("nothing", path))
+  })
+
+  it("knows values that it never wrote", () => {
+    const large = Object.assign(new RangeError("Value is too large to be represented"), { code: "ERR_OUT_OF_RANGE" })
+    for (const cause of [new DamagedValue("no entry"), large]) {
+      assert.deepInclude(storageErrorOf(cause, path), { path, reason: "corrupt", detail: cause.message })
+    }
+    assert.isUndefined(storageErrorOf(Object.assign(new RangeError("other"), { code: "ERR_OUT_OF_RANGE" }), path))
   })
 
   it("knows a closed connection, and what it made itself", () => {
