@@ -21,8 +21,8 @@ const gapMillis = 300
 /** An exchange for missing entries follows the one before no sooner: entries can be missing for ever. */
 const gapPauseMillis = 2000
 /**
- * After failures and refusals: doubles from here to there, and is no shorter than the failure took, so that a member who
- * is slow on purpose takes no more than half of the time from others.
+ * After failures and refusals: doubles from here to there, and is no shorter than the failure took, so that a member
+ * who is slow on purpose takes no more than half of the time from others.
  */
 const backOffMillis = 2000
 const backOffMillisMax = 300_000

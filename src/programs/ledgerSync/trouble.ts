@@ -11,9 +11,10 @@ const retryMillis = 5000
 /** While the store fails, of which each try is told. */
 const storageRetryMillis = 30_000
 
+const later = () => Effect.succeed(retryMillis)
+
 /** How long to wait after a failure instead of the time that `effect` says. */
 export const orLater = <R>(effect: Effect.Effect<number, LedgerError, R>) => {
-  const later = () => Effect.succeed(retryMillis)
   return Effect.catchReasons(effect, "LedgerError", {
     ChainBehind: later,
     LedgerBusy: later,
