@@ -16,8 +16,8 @@ const threadsMax = 2
 /** Entries of one piece: some 50 ms of a thread, and less than 1 ms of the main thread. */
 const pieceEntries = 512
 /**
- * Entries of one piece that is looked at by runs: a window of catching up. Each piece has an end of each author's run in
- * it, which is what takes the time, so smaller ones would be more work.
+ * Entries of one piece that is looked at by runs: a window of catching up. Each piece has an end of each author's run
+ * in it, which is what takes the time, so smaller ones would be more work.
  */
 const runsPieceEntries = 2048
 /** Pieces at a thread or on their way; who brings more waits. */
