@@ -87,6 +87,15 @@ const isEmpty = ({ from, to }: AuthorRange): boolean => to !== "" && from >= to
 export const isWithin = (author: AccountId, { from, to }: AuthorRange): boolean =>
   author >= from && (to === "" || author < to)
 
+/** Whether no author is in two of these ranges: then all of them together are no more work than one of all authors. */
+export const areApart = (ranges: ReadonlyArray<AuthorRange>): boolean => {
+  const sorted = ranges.toSorted((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0))
+  return sorted.every(({ to }, place) => {
+    const next = sorted[place + 1]
+    return next === undefined || (to !== "" && to <= next.from)
+  })
+}
+
 const markOf = (chain: ShownChain): string =>
   "head" in chain ? `${chain.author}${chain.head.id}` : `${chain.author}/${chain.forkedAt}/`
 

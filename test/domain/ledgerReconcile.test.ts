@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { createHash } from "node:crypto"
 import {
   answerRange,
+  areApart,
   type Chain,
   ChainIndex,
   everybody,
@@ -70,6 +71,7 @@ const reconcile = (asker: Node, answerer: Node) => {
     said.rounds++
     said.marks += marks.length
     assert.isBelow(said.rounds, 100, "it does not end")
+    assert.isTrue(areApart(marks))
     marks = marks.flatMap((mark) => {
       const answer = answerRange(theirs, mark)
       if (answer._tag === "Same") return []
@@ -228,5 +230,19 @@ describe("ledgerReconcile", () => {
     const [one, other] = [indexOf(many), indexOf(new Map([...many].toReversed()))]
     assert.strictEqual(one.fingerprint(everybody), other.fingerprint(everybody))
     assert.match(one.fingerprint(everybody), /^[0-9a-f]{32}$/)
+  })
+})
+
+describe("areApart", () => {
+  it("holds for ranges without an author in common, in any order", () => {
+    const [a, b, c] = ["10", "20", "30"].map((byte) => byte.repeat(32))
+    const range = (from = "", to = "") => ({ from, to })
+    assert.isTrue(areApart([]))
+    assert.isTrue(areApart([everybody]))
+    assert.isTrue(areApart([range(c, ""), range("", a), range(b, c)]))
+    assert.isFalse(areApart([everybody, everybody]))
+    assert.isFalse(areApart([range(a, c), range(b, c)]))
+    assert.isFalse(areApart([range(a, ""), range(b, c)]))
+    assert.isFalse(areApart([range("", b), range("", a)]))
   })
 })

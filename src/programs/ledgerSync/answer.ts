@@ -5,7 +5,7 @@
 import { Cause, Clock, Effect, Fiber, Option, Result } from "effect"
 import type { Did } from "../../domain/did.ts"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
-import { nothingWanted, type Wants } from "../../domain/ledgerReconcile.ts"
+import { areApart, nothingWanted, type RangeMark, type Wants } from "../../domain/ledgerReconcile.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { decodeEntry, entryId } from "../../protocol/entry.ts"
 import { packedLength, type SealedBytes } from "../../protocol/ledgerBatch.ts"
@@ -36,6 +36,9 @@ const exchangeMillisMax = 300_000
 const wantedMax = 131_072
 /** Looking for what is wanted stops here and says so, before the other side thinks that nobody answers. */
 const lookMillisMax = 5000
+/** Questions of one exchange about ranges, and for single entries; whoever asks as this node does stays below. */
+const comparesMax = 1024
+const fetchesMax = 128
 /** Entries answered to one `Fetch`. */
 const fetchEntriesMax = 1024
 
@@ -95,6 +98,8 @@ class Answers {
   /** Nothing more is wanted than what was said. */
   #isSaid = false
   #version = 0
+  #compared = 0
+  #fetched = 0
   #next: Fiber.Fiber<SealedEntries, LedgerError> | undefined
 
   constructor(talk: Talk, stream: SessionStream, sent: Answering["sent"]) {
@@ -108,19 +113,28 @@ class Answers {
       case "Hello":
         return yield* this.#talk.fail(new SyncMalformed({ detail: "it greets twice" }))
       case "Compare":
-        return yield* this.#talk.say({
-          _tag: "Answers",
-          answers: yield* (yield* Ledger).reconcile.answer(message.marks)
-        })
+        return yield* this.#compare(message.marks)
       case "Want":
         return yield* this.#want(message.wants, message.last)
       case "Next":
         return yield* this.#window()
       case "Fetch": {
+        if (++this.#fetched > fetchesMax) {
+          return yield* this.#talk.fail(new SyncTooMuch({ detail: "it fetches more than there can be" }))
+        }
         const entries = yield* fetch(message.ids, message.depth)
         return yield* this.#send(entries, true)
       }
     }
+  })
+
+  /** Each question reads all chains once at most, so their number is what a member can cost this node. */
+  readonly #compare = Effect.fnUntraced({ self: this }, function* (marks: ReadonlyArray<RangeMark>) {
+    if (++this.#compared > comparesMax) {
+      return yield* this.#talk.fail(new SyncTooMuch({ detail: "it compares more than there can be" }))
+    }
+    if (!areApart(marks)) return yield* this.#talk.fail(new SyncMalformed({ detail: "it compares an author twice" }))
+    return yield* this.#talk.say({ _tag: "Answers", answers: yield* (yield* Ledger).reconcile.answer(marks) })
   })
 
   readonly #want = Effect.fnUntraced({ self: this }, function* (wants: Wants, last: boolean) {

@@ -192,6 +192,33 @@ describe("answer", () => {
     })
   )
 
+  worldTest("does no more for a member than an honest one needs", (world) =>
+    Effect.gen(function* () {
+      const { coop, member, steward } = yield* three(world)
+      const fingerprint = "00".repeat(16)
+      const half = "80".repeat(32)
+      const parts = [
+        { from: half, to: "", fingerprint },
+        { from: "", to: half, fingerprint }
+      ]
+      const apart = yield* speak(member, steward)
+      yield* apart.ask(hello(coop))
+      assert.strictEqual((yield* apart.ask({ _tag: "Compare", marks: parts }))._tag, "Answers")
+      yield* apart.say({ _tag: "Compare", marks: [...parts, { from: "", to: "01".repeat(32), fingerprint }] })
+      yield* isReset(apart)
+      const again = yield* speak(member, steward)
+      yield* again.ask(hello(coop))
+      for (let question = 0; question < 1024; question++) yield* again.ask({ _tag: "Compare", marks: [] })
+      yield* again.say({ _tag: "Compare", marks: [] })
+      yield* isReset(again)
+      const fetching = yield* speak(member, steward)
+      yield* fetching.ask(hello(coop))
+      for (let question = 0; question < 128; question++) yield* fetching.ask({ _tag: "Fetch", ids: [coop], depth: 64 })
+      yield* fetching.say({ _tag: "Fetch", ids: [coop], depth: 64 })
+      yield* isReset(fetching)
+    })
+  )
+
   worldTest("waits neither for a hello nor for what follows for ever", (world) =>
     Effect.gen(function* () {
       const { coop, member, steward } = yield* three(world)
