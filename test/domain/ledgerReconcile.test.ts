@@ -233,10 +233,11 @@ describe("ledgerReconcile", () => {
   })
 })
 
+const range = (from = "", to = "") => ({ from, to })
+
 describe("areApart", () => {
   it("holds for ranges without an author in common, in any order", () => {
     const [a, b, c] = ["10", "20", "30"].map((byte) => byte.repeat(32))
-    const range = (from = "", to = "") => ({ from, to })
     assert.isTrue(areApart([]))
     assert.isTrue(areApart([everybody]))
     assert.isTrue(areApart([range(c, ""), range("", a), range(b, c)]))
