@@ -6,7 +6,7 @@ import { Result } from "effect"
 import { amountMax } from "./ledgerLimits.ts"
 
 /** Why text is no amount. */
-export type AmountProblem = "notANumber" | "notPositive" | "tooManyDecimals" | "tooLarge"
+export type AmountProblem = "notANumber" | "negative" | "notPositive" | "tooManyDecimals" | "tooLarge"
 
 /** Plain decimal digits with a point: no exponent, no comma, no grouping, which mean different things to people. */
 const pattern = /^(-?)(\d+)(?:\.(\d+))?$/
@@ -17,14 +17,15 @@ export const parseLimit = (text: string, decimals: number): Result.Result<number
   if (whole === undefined) return Result.fail("notANumber")
   if (fraction.length > decimals) return Result.fail("tooManyDecimals")
   const minor = Number(whole + fraction.padEnd(decimals, "0"))
-  if (sign === "-") return Result.fail("notPositive")
+  if (sign === "-") return Result.fail("negative")
   return minor > amountMax ? Result.fail("tooLarge") : Result.succeed(minor)
 }
 
 /** Minor units above 0, as a payment is. */
 export const parseAmount = (text: string, decimals: number): Result.Result<number, AmountProblem> =>
-  Result.flatMap(parseLimit(text, decimals), (minor) =>
-    minor > 0 ? Result.succeed(minor) : Result.fail("notPositive" as const)
+  parseLimit(text, decimals).pipe(
+    Result.mapError((problem) => (problem === "negative" ? "notPositive" : problem)),
+    Result.flatMap((minor) => (minor > 0 ? Result.succeed(minor) : Result.fail("notPositive" as const)))
   )
 
 /** Minor units as text with exactly so many digits after the point. */
@@ -39,6 +40,8 @@ export const describeAmountProblem = (problem: AmountProblem, decimals: number):
   switch (problem) {
     case "notANumber":
       return `not an amount: write digits and a point, like ${formatAmount(10 ** decimals, decimals)}`
+    case "negative":
+      return "too small: it has to be 0 or more"
     case "notPositive":
       return "too small: it has to be above 0"
     case "tooManyDecimals":

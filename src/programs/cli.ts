@@ -24,6 +24,7 @@ import { send } from "./cli/send.ts"
 import { status } from "./cli/status.ts"
 import { stop } from "./cli/stop.ts"
 import { turn } from "./cli/turn.ts"
+import * as Usage from "./cli/usage.ts"
 import * as Logging from "./logging.ts"
 
 const root = Command.make("icn-node").pipe(
@@ -76,6 +77,6 @@ process.stdout.on("error", (error) => {
 root.pipe(
   Command.run({ version }),
   Effect.tapErrorTag("CommandFailed", tellFailure),
-  Effect.provide([NodeServices.layer, cliConfig, logging]),
+  Effect.provide([NodeServices.layer, cliConfig, logging, Layer.provide(Usage.layer, NodeServices.layer)]),
   NodeRuntime.runMain({ teardown })
 )

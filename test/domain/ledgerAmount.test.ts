@@ -31,7 +31,7 @@ describe("amounts", () => {
 
   it("lets a limit be 0", () => {
     expect(Result.merge(parseLimit("0", 2))).toBe(0)
-    expect(Result.merge(parseLimit("-1", 2))).toBe("notPositive")
+    expect(Result.merge(parseLimit("-1", 2))).toBe("negative")
     expect(Result.merge(parseLimit("12.3", 2))).toBe(1_230)
   })
 
@@ -47,6 +47,7 @@ describe("amounts", () => {
   it("explains each problem", () => {
     expect(describeAmountProblem("notANumber", 2)).toContain("1.00")
     expect(describeAmountProblem("notPositive", 2)).toContain("above 0")
+    expect(describeAmountProblem("negative", 2)).toContain("0 or more")
     expect(describeAmountProblem("tooManyDecimals", 2)).toContain("2 digits")
     expect(describeAmountProblem("tooManyDecimals", 0)).toContain("no digits")
     expect(describeAmountProblem("tooLarge", 2)).toContain("10000000.00")

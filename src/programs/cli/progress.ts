@@ -21,7 +21,8 @@ export const ProgressOutput = Context.Reference<ProgressOutput | undefined>("icn
 
 const standardError = Effect.map(terminal, ({ isTerminal }): ProgressOutput => ({
   isTerminal,
-  columns: () => process.stderr.columns ?? columnsDefault,
+  // Some terminals say 0, such as one without a window.
+  columns: () => process.stderr.columns || columnsDefault,
   write: (text) => void process.stderr.write(text)
 }))
 

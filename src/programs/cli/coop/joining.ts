@@ -46,11 +46,15 @@ const reachNote = (invite: string): string | undefined => {
     : `its addresses are ${where}: from elsewhere, who joins has to find this node over a bootstrap peer of both`
 }
 
+/** An ISO 8601 time as people write it. */
+const minuteText = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`
+
 const inviteText = ({ expiresAt, invite, uses }: CoopInvite): string =>
   [
     invite,
     "",
-    `good for ${uses === 1 ? "one member" : `${uses} members`} until ${expiresAt}; whoever has this text can join with`,
+    `good for ${uses === 1 ? "one member" : `${uses} members`} until ${minuteText(expiresAt)}; ` +
+      "whoever has this text can join with",
     "  icn-node coop join INVITE",
     ...Option.toArray(Option.fromUndefinedOr(reachNote(invite)))
   ].join("\n")

@@ -17,11 +17,30 @@ import { asking } from "./reading.ts"
 
 type Done = Extract<LedgerAuditEvent, { readonly _tag: "Done" }>
 
-/** Paints progress and keeps the result. */
-const follow = (painter: ProgressPainter, label: string) => {
+/** What an audit goes through, and what it counts there. */
+interface Stage {
+  readonly label: string
+  readonly unit: string
+}
+const verifyStages: ReadonlyArray<Stage> = [
+  { label: "verifying entries", unit: "entries" },
+  { label: "verifying balances", unit: "legs" }
+]
+const recomputeStages: ReadonlyArray<Stage> = [{ label: "recomputing balances", unit: "legs" }]
+
+/** Paints progress and keeps the result. Where the count begins anew, the next stage does. */
+const follow = (painter: ProgressPainter, stages: ReadonlyArray<Stage>) => {
   let done: Done | undefined
+  let stage = 0
+  let before: Extract<LedgerAuditEvent, { readonly _tag: "Progress" }> | undefined
   const tell = (event: LedgerAuditEvent): Effect.Effect<void> => {
-    if (event._tag === "Progress") return painter.line(countLine(label, event))
+    if (event._tag === "Progress") {
+      const isNext = before !== undefined && (event.total !== before.total || event.done < before.done)
+      if (isNext) stage = Math.min(stage + 1, stages.length - 1)
+      before = event
+      const { label, unit } = stages[stage] ?? { label: "", unit: "" }
+      return painter.line(countLine(label, event, unit))
+    }
     done = event
     return painter.wipe
   }
@@ -54,7 +73,7 @@ export const verify = Command.make(
   nodeFlags,
   Effect.fnUntraced(function* ({ config, dataDir, json }) {
     const directory = yield* dataDirectory({ config, dataDir })
-    const { result, tell } = follow(yield* progressPainter, "verifying")
+    const { result, tell } = follow(yield* progressPainter, verifyStages)
     yield* asking(directory, { node: (client) => client.LedgerVerify(), offline: verifyBooks }, tell).pipe(
       failing(json)
     )
@@ -85,7 +104,7 @@ export const recompute = Command.make(
   { ...nodeFlags, once },
   Effect.fnUntraced(function* ({ config, dataDir, json, once }) {
     const directory = yield* dataDirectory({ config, dataDir })
-    const { result, tell } = follow(yield* progressPainter, "recomputing")
+    const { result, tell } = follow(yield* progressPainter, recomputeStages)
     yield* workWithNode(directory, (client) => Stream.runForEach(client.LedgerRecompute({ once }), tell)).pipe(
       failing(json)
     )

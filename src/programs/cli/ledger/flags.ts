@@ -65,7 +65,8 @@ export const writeFlags = { ...nodeFlags, memo, idempotencyKey }
 /** The id of an entry. */
 export const entryArgument = (name: string) =>
   Argument.String(name).pipe(
-    Argument.withDescription('The id of the entry, 64 hex digits as "icn-node ledger history --json" shows them'),
+    Argument.withDescription('The id of the entry, 64 hex digits as "icn-node ledger history --ids" shows them'),
+    Argument.map((text) => text.toLowerCase()),
     Argument.filter(
       (text) => /^[0-9a-f]{64}$/.test(text),
       (text) => `${JSON.stringify(text)} is no id of an entry: it has 64 hex digits`

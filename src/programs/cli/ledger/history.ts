@@ -65,17 +65,27 @@ const json = Flag.Boolean("json").pipe(
   Flag.withDefault(false)
 )
 
+const ids = Flag.Boolean("ids").pipe(
+  Flag.withDescription('Begin each line with the id of its entry, for "post", "void" and "reverse"'),
+  Flag.withDefault(false)
+)
+
 /** As wide as the largest amount with two decimals and a usual symbol. */
 const amountColumns = 18
 
-const lineText = ({ amount, at, booked, counterparty, currency, kind, memo }: LedgerHistoryLine): string => {
+/** Without what would turn the rest of the line round or break it; control characters are in no memo. */
+const shown = (memo: string): string => memo.replaceAll(/[\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "")
+
+const lineText = (line: LedgerHistoryLine, withId: boolean): string => {
+  const { amount, at, booked, counterparty, currency, entryId, kind, memo } = line
   const value = amount === null ? "" : `${amount} ${currency ?? ""}`
   return [
+    ...(withId ? [entryId] : []),
     at.slice(0, 16).replace("T", " "),
     kind.padEnd(8),
     value.padStart(amountColumns),
     counterparty ?? "",
-    ...(memo === "" ? [] : [memo]),
+    ...(memo === "" ? [] : [shown(memo)]),
     ...(booked ? [] : ["(not booked)"])
   ]
     .join("  ")
@@ -84,8 +94,8 @@ const lineText = ({ amount, at, booked, counterparty, currency, kind, memo }: Le
 
 export const history = Command.make(
   "history",
-  { did: optionalDid, everyone, all, limit, since, before, ...nodeFlags, json },
-  Effect.fnUntraced(function* ({ all, before, config, dataDir, did, everyone, json, limit, since }) {
+  { did: optionalDid, everyone, all, ids, limit, since, before, ...nodeFlags, json },
+  Effect.fnUntraced(function* ({ all, before, config, dataDir, did, everyone, ids, json, limit, since }) {
     const directory = yield* dataDirectory({ config, dataDir })
     const query: LedgerHistoryQuery = {
       ...(yield* whose(did, everyone).pipe(failing(json))),
@@ -102,11 +112,11 @@ export const history = Command.make(
       (line) => {
         if (entries.size <= limitForPeople) entries.add(line.entryId)
         oldest = line.version
-        return Console.log(json ? JSON.stringify(line) : lineText(line))
+        return Console.log(json ? JSON.stringify(line) : lineText(line, ids))
       }
     ).pipe(failing(json))
     if (json) return
-    if (entries.size === 0) yield* Console.log("no payments")
+    if (entries.size === 0) yield* Console.log(all ? "no entries" : "no payments")
     if (entries.size === limitForPeople && Option.isNone(limit)) {
       yield* Console.error(`the newest ${limitForPeople}; older ones with --before ${oldest}`)
     }
@@ -115,6 +125,7 @@ export const history = Command.make(
   Command.withDescription("Show what a member paid and got, newest first"),
   Command.withExamples([
     { command: "icn-node ledger history --limit 10", description: "The newest ten" },
+    { command: "icn-node ledger history --ids", description: "With ids, for example to void a hold" },
     { command: "icn-node ledger history --since 42 --json", description: "What came after version 42, for scripts" }
   ])
 )

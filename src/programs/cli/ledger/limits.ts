@@ -2,7 +2,7 @@
  * `icn-node ledger limits`: how far down members may go; stewards grant it, and a policy can suggest what.
  */
 import { Console, Effect, Option } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Argument, Command, Flag } from "effect/cli"
 import { creditPolicyNames } from "../../../domain/ledgerLimitPolicy.ts"
 import { suggestLimits } from "../../ledger/limits.ts"
 import { balances } from "../../ledger/reads.ts"
@@ -93,9 +93,14 @@ const suggestionsText = (suggestions: ReadonlyArray<LedgerLimitSuggestion>): str
   ].join("\n")
 }
 
+const suggestedDid = didArgument.pipe(
+  Argument.withDescription("The member, as did:key:z6Mk…; all members unless given"),
+  Argument.optional
+)
+
 const suggest = Command.make(
   "suggest",
-  { did: optionalDid, policy, currency, ...nodeFlags },
+  { did: suggestedDid, policy, currency, ...nodeFlags },
   Effect.fnUntraced(function* ({ config, currency, dataDir, did, json, policy }) {
     const directory = yield* dataDirectory({ config, dataDir })
     const request = { policy, of: Option.getOrNull(did), currency: Option.getOrNull(currency) }

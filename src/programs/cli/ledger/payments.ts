@@ -37,7 +37,7 @@ const expires = Flag.String("expires-in").pipe(
   Flag.withMetavar("7d"),
   Flag.withDescription("After this time the node voids it: minutes, hours or days (30m, 24h, 7d); 7d unless given"),
   Flag.withDefault("7d"),
-  Flag.filterMap(durationMillis, (text) => `${JSON.stringify(text)} is no time from 1m to 366d`)
+  Flag.filterMap(durationMillis, () => "a time from 1m to 366d, in minutes, hours or days (30m, 24h, 7d)")
 )
 
 export const hold = Command.make(

@@ -87,6 +87,7 @@ describe("icn-node ledger pay", () => {
       assert.match((yield* reason("--amount", "1", "--currency", "eur")) ?? "", /unknown currency "eur"; .* has hours$/)
       assert.include(yield* reason("--amount", "12.345"), 'amount "12.345" in hours is too exact')
       assert.include(yield* reason("--amount", "0"), "above 0")
+      assert.include(yield* reason("--amount", "-1"), "above 0")
       assert.include(yield* reason("--amount", "1,50"), "not an amount")
       assert.include(
         yield* Effect.map(at(node, "pay", "--to", node.did, "--amount", "1"), (r) => r.failure?.text),
@@ -128,7 +129,7 @@ describe("icn-node ledger hold, post, void and reverse", () => {
       const node = yield* ledgerNode
       yield* at(node, "hold", "--to", payee, "--amount", "10")
       const { id } = yield* latest(node.ledger)
-      assert.isUndefined((yield* at(node, "void", id)).failure)
+      assert.isUndefined((yield* at(node, "void", id.toUpperCase())).failure)
       assert.deepInclude((yield* node.ledger.balance(node.ledger.account))[0], { posted: 0, held: 0 })
     })
   )

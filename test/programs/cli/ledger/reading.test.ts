@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { ledger } from "../../../../src/programs/cli/ledger.ts"
 import { LedgerError, StaleSnapshot } from "../../../../src/services/Ledger.ts"
 import { documents, type Ran, runCommand } from "../../../fixtures/commands.ts"
@@ -97,12 +97,27 @@ describe("icn-node ledger history", () => {
       const { lines } = yield* at(steward, "history")
       assert.match(lines[1] ?? "", /^\d{4}-\d\d-\d\d \d\d:\d\d  transfer         -5.00 hours  did:key:\S+  bread$/)
       assert.lengthOf(lines, 2)
+      const withIds = yield* at(steward, "history", "--ids")
+      const ids = documents(yield* at(steward, "history", "--json")).map((line) => Object(line).entryId)
+      assert.deepStrictEqual(
+        withIds.lines,
+        lines.map((line, index) => `${ids[index]}  ${line}`)
+      )
       const all = yield* at(steward, "history", "--everyone", "--all")
       assert.deepStrictEqual(
         all.lines.map((line) => line.split(/\s+/)[2]),
         ["transfer", "transfer", "member", "genesis"]
       )
       assert.include(all.lines[2], member.did)
+    })
+  )
+
+  it.live("lets no memo turn the line round that it is in", () =>
+    Effect.gen(function* () {
+      const { member, steward } = yield* paid
+      yield* at(steward, "pay", "--to", member.did, "--amount", "1", "--memo", "a\u202eb\u2028c")
+      const { lines } = yield* at(steward, "history")
+      assert.match(lines[0] ?? "", /  abc$/)
     })
   )
 
@@ -231,6 +246,29 @@ describe("icn-node ledger verify of wrong books", () => {
       const text = (yield* at(node, "verify")).lines.join("\n")
       assert.include(text, `${node.did} hours: stored 0.05 (held 0.00, unacknowledged 0.00), by the journal 0.00`)
       assert.include(text, 'put them right with "icn-node ledger recompute"')
+    })
+  )
+
+  it.live("tells what it counts, in each of two stages", () =>
+    Effect.gen(function* () {
+      const counts: ReadonlyArray<readonly [number, number]> = [
+        [4, 6],
+        [6, 6],
+        [8, 10],
+        [10, 10]
+      ]
+      const node = yield* ledgerNodeWith(() => ({
+        progress: Stream.fromIterable(counts.map(([done, total]) => ({ done, total }))),
+        verify: Effect.delay(Effect.succeed({ journalVersion: 6, entries: 6, sums: [0], mismatches: [] }), "50 millis")
+      }))
+      const { progress } = yield* at(node, "verify")
+      const told = progress.join("").split("\r\u001b[2K").filter(Boolean)
+      assert.deepStrictEqual(told, [
+        "verifying entries  66 %, 4 of 6 entries",
+        "verifying entries 100 %, 6 of 6 entries",
+        "verifying balances  80 %, 8 of 10 legs",
+        "verifying balances 100 %, 10 of 10 legs"
+      ])
     })
   )
 
