@@ -6,7 +6,7 @@
  * - Booking, Books, Sums: what is booked and what follows from it (domain/ledgerBooking.ts, ledgerBooks.ts);
  * - ForkSights: what admission asks about forked payers (domain/ledgerForkSight.ts);
  * - Views, Quarantine, Refusals: the rest of what is asked;
- * - Transactions, connection: the file.
+ * - Transactions, LogLimit, connection: the file.
  *
  * What only happens when somebody forks may cost walks; entries of everybody else cost a few rows each. Failures of the
  * file come out of `openJournal`, `read` and `write` as `StorageError`.
@@ -38,6 +38,7 @@ import { Branches } from "./Branches.ts"
 import { type JournalOptions, openDatabase } from "./connection.ts"
 import { Entries, type Located } from "./Entries.ts"
 import { ForkSights, sightsWith } from "./ForkSights.ts"
+import { LogLimit } from "./LogLimit.ts"
 import { Quarantine } from "./Quarantine.ts"
 import { References } from "./References.ts"
 import { Refusals } from "./Refusals.ts"
@@ -63,6 +64,7 @@ export class SqliteJournal implements Journal {
   readonly #quarantine: Quarantine
   readonly #refusals: Refusals
   readonly #transactions: Transactions
+  readonly #log: LogLimit
   /** While something is written. */
   #version = 0
 
@@ -89,6 +91,7 @@ export class SqliteJournal implements Journal {
     })
     this.#quarantine = new Quarantine(database)
     this.#refusals = new Refusals(database)
+    this.#log = new LogLimit(database, path)
     const counter = { begin: () => (this.#version = this.#entries.version()) }
     this.#transactions = new Transactions(database, path, [
       this.#accounts,
@@ -108,7 +111,9 @@ export class SqliteJournal implements Journal {
   }
 
   write<A>(body: () => A): A {
-    return this.#transactions.write(body)
+    const answer = this.#transactions.write(body)
+    if (!this.#transactions.writing) this.#log.keep()
+    return answer
   }
 
   // --- entries ---

@@ -17,13 +17,13 @@ export interface JournalOptions {
 }
 
 /** Milliseconds to wait for another connection's lock: longer than any commit, shorter than a person's patience. */
-const lockTimeoutMillis = 5_000
+export const lockTimeoutMillis = 5_000
 /** KiB of pages that a connection keeps; the tables' inner pages for some million entries fit. */
 const pageCacheKib = 32_768
 /** Pages in the write-ahead log before they go to the file: large commits write the same page often. 16 MB. */
 const walPages = 4_000
-/** Bytes to which the write-ahead log shrinks again after a long reader made it grow. */
-const walBytesMax = 67_108_864
+/** Bytes of the write-ahead log: more only while somebody reads for long (LogLimit.ts), and then it shrinks to this. */
+export const walBytesMax = 67_108_864
 
 const pragma = (database: DatabaseSync, name: string): number =>
   integerOf(database.prepare(`PRAGMA ${name}`).get() ?? {}, name)
