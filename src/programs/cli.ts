@@ -61,6 +61,12 @@ const logging = Layer.unwrap(
 /** Standard output is for results, so the one text of a failure goes to standard error. */
 const tellFailure = ({ text }: CommandFailed) => (text === "" ? Effect.void : Console.error(text))
 
+/** A mistake of ours goes where logs go; the runtime, which would tell it otherwise, tells it on standard output. */
+const tellDefect = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(Cause.squash(cause))
+    ? Effect.void
+    : Effect.logError(cause)
+
 /** An interrupted command has not done its work; a node that was asked to stop has, and `run` says how it went. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) && process.exitCode !== undefined
@@ -77,6 +83,7 @@ process.stdout.on("error", (error) => {
 root.pipe(
   Command.run({ version }),
   Effect.tapErrorTag("CommandFailed", tellFailure),
+  Effect.tapCause(tellDefect),
   Effect.provide([NodeServices.layer, cliConfig, logging, Layer.provide(Usage.layer, NodeServices.layer)]),
-  NodeRuntime.runMain({ teardown })
+  NodeRuntime.runMain({ teardown, disableErrorReporting: true })
 )
