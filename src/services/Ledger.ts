@@ -30,6 +30,11 @@ export class CooperativeInUse extends Schema.TaggedError<CooperativeInUse>()("Co
   coop: Schema.String,
   entries: Schema.Int
 }) {}
+/** What was to be written was meant for a cooperative that is no longer served. */
+export class CooperativeChanged extends Schema.TaggedError<CooperativeChanged>()("CooperativeChanged", {
+  expected: Schema.String,
+  actual: Schema.String
+}) {}
 /** The bytes are no genesis, or its signature is not its author's. */
 export class BadGenesis extends Schema.TaggedError<BadGenesis>()("BadGenesis", { detail: Schema.String }) {}
 /** Somebody has entries of this member's chain that this node has not: writing now would fork it. */
@@ -67,6 +72,7 @@ export class StaleSnapshot extends Schema.TaggedError<StaleSnapshot>()("StaleSna
 export const LedgerErrorReason = Schema.Union([
   NoCooperative,
   CooperativeInUse,
+  CooperativeChanged,
   BadGenesis,
   ChainBehind,
   LedgerBusy,
@@ -107,6 +113,11 @@ const describe = (reason: LedgerErrorReason): string => {
       return (
         `this node serves the cooperative ${reason.coop}, which has ${reason.entries} entries; ` +
         "joining another takes another data directory"
+      )
+    case "CooperativeChanged":
+      return (
+        `this was meant for the cooperative ${reason.expected}, and the node serves ${reason.actual} by now; ` +
+        "nothing was written"
       )
     case "BadGenesis":
       return `not the first entry of a cooperative: ${reason.detail}`
@@ -155,6 +166,8 @@ export interface WriteOptions {
   readonly memo?: string
   /** Any text; a random one unless given. The same key writes at most once. */
   readonly idempotencyKey?: string
+  /** Of which cooperative the request speaks; fails where another one is served when it is written. */
+  readonly coop?: EntryId
 }
 
 /** A payment to one member, by symbol and minor units. */

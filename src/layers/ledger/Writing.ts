@@ -1,8 +1,16 @@
 /** This member's own requests: when they may be written, and what is answered. */
 import { Clock, Effect, Option, Random } from "effect"
 import { idempotencyKeyOf, type LedgerIntent, type WriteOutcome } from "../../domain/ledgerIntent.ts"
+import type { EntryId } from "../../domain/ledgerEntry.ts"
 import * as Metric from "../../domain/metrics.ts"
-import { ChainBehind, LedgerBusy, LedgerError, type WriteOptions, type Written } from "../../services/Ledger.ts"
+import {
+  ChainBehind,
+  CooperativeChanged,
+  LedgerBusy,
+  LedgerError,
+  type WriteOptions,
+  type Written
+} from "../../services/Ledger.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import { type Served, type Serving, storageFailed } from "./Serving.ts"
 
@@ -14,6 +22,13 @@ const randomKey = Effect.map(
   Effect.all(Array.from({ length: 4 }, () => Random.nextIntBetween(0, 0xffff_ffff))),
   (parts) => parts.map((part) => part.toString(16).padStart(8, "0")).join("")
 )
+
+interface Request {
+  readonly coop: EntryId | undefined
+  readonly intent: LedgerIntent
+  readonly memo: string
+  readonly idempotencyKey: string
+}
 
 const writtenOf = (outcome: WriteOutcome, idempotencyKey: string): Written => ({ ...outcome, idempotencyKey })
 
@@ -39,7 +54,7 @@ export class Writing {
       const metrics = yield* Metrics
       const before = yield* Clock.currentTimeMillis
       const idempotencyKey = options.idempotencyKey ?? (yield* randomKey)
-      const written = yield* Effect.tapError(this.#waitAndWrite(intent, options.memo ?? "", idempotencyKey), (error) =>
+      const written = yield* Effect.tapError(this.#waitAndWrite(intent, options, idempotencyKey), (error) =>
         metrics.inc(Metric.ledgerAppends, { result: resultOf(error) })
       )
       const result = written._tag === "Committed" ? "committed" : written._tag === "Refused" ? "refused" : "unknown"
@@ -63,37 +78,45 @@ export class Writing {
       )
     })
 
-  #waitAndWrite(intent: LedgerIntent, memo: string, idempotencyKey: string): Effect.Effect<Written, LedgerError> {
+  #waitAndWrite(
+    intent: LedgerIntent,
+    options: WriteOptions,
+    idempotencyKey: string
+  ): Effect.Effect<Written, LedgerError> {
     if (this.#waiting >= waitingMax) {
       return Effect.fail(new LedgerError({ reason: new LedgerBusy({ waitingMax }) }))
     }
     this.#waiting++
     return Effect.ensuring(
-      Effect.andThen(this.#serving.ensure, this.#write(intent, memo, idempotencyKey)),
+      Effect.andThen(this.#serving.ensure, this.#write(intent, options, idempotencyKey)),
       Effect.sync(() => this.#waiting--)
     )
   }
 
-  #write(intent: LedgerIntent, memo: string, idempotencyKey: string): Effect.Effect<Written, LedgerError> {
+  #write(
+    intent: LedgerIntent,
+    { coop, memo = "" }: WriteOptions,
+    idempotencyKey: string
+  ): Effect.Effect<Written, LedgerError> {
     return Effect.gen({ self: this }, function* () {
       for (;;) {
         yield* (yield* this.#serving.served).ownChainChecked.await
         const outcome = yield* this.#serving.writing((served) =>
           // It is not the one that was waited for if another cooperative took its place.
-          served.ownChainChecked.isOpen() ? this.#commit(served, intent, memo, idempotencyKey) : Effect.undefined
+          served.ownChainChecked.isOpen()
+            ? this.#commit(served, { coop, intent, memo, idempotencyKey })
+            : Effect.undefined
         )
         if (outcome !== undefined) return outcome
       }
     })
   }
 
-  #commit(
-    served: Served,
-    intent: LedgerIntent,
-    memo: string,
-    idempotencyKey: string
-  ): Effect.Effect<Written, LedgerError> {
+  #commit(served: Served, { coop, idempotencyKey, intent, memo }: Request): Effect.Effect<Written, LedgerError> {
     return Effect.gen({ self: this }, function* () {
+      if (coop !== undefined && coop !== served.info.id) {
+        return yield* new LedgerError({ reason: new CooperativeChanged({ expected: coop, actual: served.info.id }) })
+      }
       yield* checkOwnChain(served, this.#serving.account)
       const at = Math.round(yield* Clock.currentTimeMillis)
       const request = { intent, memo, idempotencyKey: idempotencyKeyOf(idempotencyKey), at }

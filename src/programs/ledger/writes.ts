@@ -164,6 +164,8 @@ export const write = Effect.fnUntraced(function* (ledger: Service, request: Ledg
   const info = yield* ledger.ensureCooperative
   const intent = yield* intentOf(ledger, info, request.intent)
   const options = {
+    // Amounts and currencies were read as this cooperative's.
+    coop: info.id,
     idempotencyKey: request.idempotencyKey,
     ...(request.memo === "" ? {} : { memo: request.memo })
   }
