@@ -37,7 +37,7 @@ const say = (verdict: ExportVerdict): void => {
 }
 
 const [file] = process.argv.slice(2)
-if (file === undefined) {
+if (file === undefined || file.startsWith("--")) {
   process.stderr.write("usage: node ledgerVerify.js FILE   (an export of the ledger in JSON lines; - for stdin)\n")
   process.exitCode = 2
 } else {

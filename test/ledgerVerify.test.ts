@@ -43,7 +43,11 @@ describe("the program that verifies exports", () => {
         assert.strictEqual(status, 2)
         assert.include(stderr, `${file} cannot be read`)
       }
-      assert.strictEqual(run([]).status, 2)
+      for (const args of [[], ["--help"]]) {
+        const { status, stderr } = run(args)
+        assert.strictEqual(status, 2)
+        assert.match(stderr, /^usage: /)
+      }
     })
   )
 })
