@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite"
 import type { PastEntry } from "../../../domain/ledgerAdmit.ts"
 import type { AuthorState } from "./Authors.ts"
 import type { Entries, Located, Place } from "./Entries.ts"
+import { RecentCache } from "./RecentCache.ts"
 import { integerOf, optionalOf } from "./values.ts"
 
 /** Where a new entry goes; `isNew` if it begins a branch. */
@@ -18,6 +19,9 @@ export interface Stretch {
   readonly lastSeq: number
 }
 
+/** Branches remembered: a cheat's, of which one entry can ask some ten thousand times. */
+const rememberedMin = 2_048
+
 export class Branches {
   readonly #entries: Entries
   readonly #from: StatementSync
@@ -26,6 +30,8 @@ export class Branches {
   readonly #setTip: StatementSync
   readonly #highest: StatementSync
   readonly #stretches: StatementSync
+  /** From which version a branch goes on; 0 for the first of a chain. */
+  readonly #origins = new RecentCache<number, number>(rememberedMin)
 
   constructor(database: DatabaseSync, entries: Entries) {
     this.#entries = entries
@@ -73,10 +79,23 @@ export class Branches {
     if (tip.author !== earlier.author) return false
     let at = tip
     while (at.branch !== earlier.branch) {
-      const from = optionalOf(this.#from.get(at.branch) ?? {}, "from_version")
-      if (from === undefined) return false
+      const from = this.#originOf(at.branch)
+      if (from === 0) return false
       at = this.#entries.place(from)
     }
     return earlier.seq <= at.seq
+  }
+
+  /** After a rollback, when numbers may have gone to nobody. */
+  forget(): void {
+    this.#origins.clear()
+  }
+
+  #originOf(branch: number): number {
+    const known = this.#origins.get(branch)
+    if (known !== undefined) return known
+    const from = optionalOf(this.#from.get(branch) ?? {}, "from_version") ?? 0
+    this.#origins.set(branch, from)
+    return from
   }
 }

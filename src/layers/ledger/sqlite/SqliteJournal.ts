@@ -97,6 +97,7 @@ export class SqliteJournal implements Journal {
       this.#accounts,
       this.#authors,
       this.#entries,
+      this.#branches,
       this.#sums,
       counter
     ])
