@@ -25,7 +25,7 @@ export const hledgerExport = ({ currencies, id, name }: ExportedCooperative): Ex
       const commodities = currencies.map(
         ({ decimals, symbol }) => `commodity 1000.${"0".repeat(decimals)} "${symbol}"\n`
       )
-      return `; The ledger of the cooperative ${name}\n; ${id}\n\n${commodities.join("")}\n`
+      return `; The ledger of ${name}\n; ${id}\n\n${commodities.join("")}\n`
     },
     entry: ({ booked, entry, id, version }: ExportedEntry) => {
       const { at, kind, legs, memo } = entry

@@ -166,6 +166,24 @@ describe("ownChainCheck", () => {
     })
   )
 
+  worldTest("waits a moment for other members behind the one who came first and knows no more", (world) =>
+    Effect.gen(function* () {
+      const { nodes } = yield* makeCoop(world, 3)
+      const [a, b, c] = nodes
+      if (a === undefined || b === undefined || c === undefined) return
+      for (const node of nodes) yield* node.ledger.receive(yield* everythingOf(a.ledger), "each")
+      const first = yield* forge(b, 2, { kind: "transfer" }, { legs: pays(b.account, a.account, 1) })
+      yield* welcoming(c, [first])
+      yield* a.start
+      yield* b.connect(a)
+      yield* b.start
+      const paying = yield* Effect.forkChild(payTimed(b, a))
+      yield* Effect.sleep(500)
+      yield* b.connect(c)
+      assert.strictEqual(tagOf((yield* Fiber.join(paying)).exit), "ChainBehind")
+    })
+  )
+
   worldTest("is not held up by who shows what this member never wrote", (world) =>
     Effect.gen(function* () {
       const { nodes } = yield* makeCoop(world, 2)
