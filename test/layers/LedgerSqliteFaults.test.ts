@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope } from "effect"
 import * as Fs from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { vi } from "vitest"
 import * as LedgerSqlite from "../../src/layers/LedgerSqlite.ts"
@@ -230,23 +230,6 @@ describe("LedgerSqlite", () => {
       const { path } = booksIn(directory)
       Fs.writeFileSync(path, "something else ".repeat(1000))
       assert.strictEqual((yield* storageFailure(Effect.scoped(ledgerIn(directory)))).reason, "corrupt")
-    })
-  )
-})
-
-describe.runIf(process.getuid?.() !== 0)("LedgerSqlite of a user who may not write", () => {
-  it.live("says so", () =>
-    Effect.gen(function* () {
-      const directory = yield* temporaryDirectory
-      yield* Effect.scoped(Effect.flatMap(ledgerIn(directory), (ledger) => pay(ledger)))
-      const { path } = booksIn(directory)
-      Fs.chmodSync(path, 0o400)
-      Fs.chmodSync(dirname(path), 0o500)
-      const opened = yield* Effect.ensuring(
-        storageFailure(Effect.scoped(ledgerIn(directory))),
-        Effect.sync(() => Fs.chmodSync(dirname(path), 0o700))
-      )
-      assert.strictEqual(opened.reason, "readOnly")
     })
   )
 })
