@@ -91,11 +91,12 @@ SELECT h.account FROM open_hold h WHERE NOT EXISTS (
   SELECT 1 FROM leg l WHERE l.account = h.account AND l.version = h.version AND l.open = 1 AND l.posting = 0
 )`
 
-/** Open holds have a list of their own; by version, it can be asked quickly. */
+/** Open holds have a list of their own; by version, it can be asked quickly. A row of somebody else lists no hold. */
 const copyHolds = `
 CREATE TEMP TABLE IF NOT EXISTS audit_hold (version INTEGER PRIMARY KEY);
 DELETE FROM temp.audit_hold;
-INSERT OR IGNORE INTO temp.audit_hold SELECT version FROM open_hold`
+INSERT OR IGNORE INTO temp.audit_hold
+SELECT h.version FROM open_hold h JOIN entry e ON e.version = h.version AND e.author = h.account`
 
 const number = (value: unknown): number => Number(value)
 

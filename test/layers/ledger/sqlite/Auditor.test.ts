@@ -93,4 +93,18 @@ describe("Auditor", () => {
       assert.deepStrictEqual(marksIn(database), right)
     }
   })
+
+  it(`lists an open hold that is listed as somebody else's (seed ${seed})`, () => {
+    const random = makeRandom(seed)
+    let listed = 0
+    for (let number = 0; number < worldsCount; number++) {
+      const replica = someReplica(random, number)
+      const database = rowsOf(replica)
+      const right = marksIn(database)
+      listed += Number(database.prepare("UPDATE open_hold SET account = account + 1000").run().changes)
+      repairBooks(database, new Auditor(database).audit().repair)
+      assert.deepStrictEqual(marksIn(database), right, `world ${seed + number}`)
+    }
+    assert.isAbove(listed, 0)
+  })
 })
