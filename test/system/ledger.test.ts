@@ -104,7 +104,11 @@ describe("a cooperative of nodes", () => {
         yield* command(bob, "coop", "join", yield* invite(alice))
         const paid = yield* json(Answer, alice, "ledger", "pay", "--to", bob.did.text, "--amount", "1.50")
         assert.strictEqual(paid.status, "committed")
-        const { reading } = yield* until(balance(bob, bob), ({ posted }) => posted === "1.50", "bob sees the payment")
+        const { reading } = yield* until(
+          balance(bob, bob),
+          ({ available }) => available === "101.50",
+          "bob can spend what he got"
+        )
         assert.deepStrictEqual(reading, {
           did: bob.did.text,
           currency: "hours",
