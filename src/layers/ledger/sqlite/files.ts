@@ -3,12 +3,13 @@
  * first entry, so that books that were lost can be begun again; and each cooperative has a directory of its own with
  * `ledger.sqlite` in it. They are this user's alone.
  */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import * as Fs from "node:fs/promises"
 import { dirname, join } from "node:path"
 import type { EntryId } from "../../../domain/ledgerEntry.ts"
 import { systemErrorCode, systemErrorText } from "../../../domain/systemError.ts"
 import { LedgerError, LedgerStorageFailed } from "../../../services/Ledger.ts"
+import * as SmallFile from "../../smallFile.ts"
 import type { SealedBytes } from "../Journal.ts"
 
 export const directoryOf = (dataDirectory: string): string => join(dataDirectory, "ledger")
@@ -65,14 +66,10 @@ const servingIn = (text: string): ServingFile | undefined => {
   }
 }
 
+/** What the file says; empty where there is something that it cannot be read from. */
 const readText = async (path: string): Promise<string | undefined> => {
-  try {
-    const { size } = await Fs.stat(path)
-    return size > servingBytesMax ? "" : await Fs.readFile(path, "utf8")
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return undefined
-    throw error
-  }
+  const file = await SmallFile.read(path, servingBytesMax)
+  return Result.isFailure(file) ? "" : file.success?.text
 }
 
 /** The cooperative that is served, if any is; a file that does not say is not guessed at. */
@@ -125,15 +122,6 @@ export const readGenesis = (
   )
 }
 
-const syncDirectory = async (path: string): Promise<void> => {
-  const directory = await Fs.open(path, "r")
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
-
 /** Makes a directory in one that is there. (Node's `recursive` does not return where a file system denies oddly.) */
 const makeDirectory = async (path: string): Promise<void> => {
   try {
@@ -145,23 +133,7 @@ const makeDirectory = async (path: string): Promise<void> => {
 
 const writeText = async (path: string, text: string): Promise<void> => {
   await makeDirectory(dirname(path))
-  // A name of its own that is always the same, so that crashes leave one file at most.
-  const temporary = `${path}.tmp`
-  await Fs.rm(temporary, { force: true })
-  try {
-    const handle = await Fs.open(temporary, "wx", 0o600)
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await Fs.rename(temporary, path)
-  } catch (error) {
-    await Fs.rm(temporary, { force: true })
-    throw error
-  }
-  await syncDirectory(dirname(path))
+  await SmallFile.replace(path, text)
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
@@ -184,8 +156,8 @@ export const makePlace = (dataDirectory: string, coop: EntryId): Effect.Effect<s
     await makeDirectory(directoryOf(dataDirectory))
     await makeDirectory(dirname(path))
     // Else the new directory could be gone after a power cut, with what was committed in it.
-    await syncDirectory(directoryOf(dataDirectory))
-    await syncDirectory(dataDirectory)
+    await SmallFile.syncDirectory(directoryOf(dataDirectory))
+    await SmallFile.syncDirectory(dataDirectory)
     return path
   })
 }
