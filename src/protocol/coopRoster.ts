@@ -11,6 +11,7 @@ import { Result } from "effect"
 import { groupKeyIdBytes } from "../domain/coopGroupKey.ts"
 import { type CoopRoster, epochMax, type SealedRoster, type Standing, standingsMax } from "../domain/coopRoster.ts"
 import { type DomainTag, frame, VerificationKey } from "../domain/ed25519.ts"
+import { hex, strictCbor } from "./cborParts.ts"
 
 export const rosterTag = "icn-node/coop-roster/v1" satisfies DomainTag
 /** The longest roster has 45 bytes for each standing. */
@@ -32,9 +33,6 @@ export const encodeRoster = ({ coop, epoch, keyId, standings, steward }: CoopRos
     fromHex(steward),
     standings.map(({ account, epoch, turns }) => [fromHex(account), turns, epoch])
   ])
-
-const hex = (value: unknown, length: number): string | undefined =>
-  value instanceof Uint8Array && value.length === length ? Buffer.from(value).toString("hex") : undefined
 
 const integer = (value: unknown, maximum: number): number | undefined =>
   typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= maximum ? value : undefined
@@ -70,22 +68,11 @@ const read = (value: unknown): CoopRoster | undefined => {
   return steward === undefined || standings === undefined ? undefined : { coop, epoch, keyId, steward, standings }
 }
 
-/** Everything that deterministic encoding of our types never contains. */
-const strict = {
-  allowBigInt: false,
-  allowIndefinite: false,
-  allowInfinity: false,
-  allowNaN: false,
-  allowUndefined: false,
-  strict: true,
-  useMaps: true
-}
-
 /** Reads a roster, strictly: what it returns, encoded again, gives these bytes. */
 export const decodeRoster = (body: Uint8Array): Result.Result<CoopRoster, string> => {
   if (body.length > rosterBytesMax) return Result.fail(`a roster of ${body.length} bytes is too long`)
   try {
-    const roster = read(decode(body, strict))
+    const roster = read(decode(body, strictCbor))
     if (roster === undefined) return Result.fail("it is no roster of this version")
     return Buffer.from(encodeRoster(roster)).equals(body) ? Result.succeed(roster) : Result.fail("it is not canonical")
   } catch {

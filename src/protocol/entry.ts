@@ -33,6 +33,7 @@ import {
   nameBytesMax,
   stewardsMax
 } from "../domain/ledgerLimits.ts"
+import { hex, list, strictCbor } from "./cborParts.ts"
 import { type CborValue, decodeCbor, encodeCbor } from "./entryCbor.ts"
 
 /** The purpose of an entry's signature. */
@@ -141,12 +142,6 @@ const integer = (value: unknown, minimum: number, maximum: number): number | und
 
 const natural = (value: unknown): number | undefined => integer(value, 0, Number.MAX_SAFE_INTEGER)
 
-const hex = (value: unknown, length: number): string | undefined => {
-  if (!(value instanceof Uint8Array) || value.length !== length) return undefined
-  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, length)
-  return bytes.toString("hex")
-}
-
 const id = (value: unknown): string | undefined => hex(value, idBytes)
 
 /** An id, or null for an empty byte string. */
@@ -161,21 +156,6 @@ const text = (value: unknown, bytesMin: number, bytesMax: number): string | unde
 
 const tuple = (value: unknown, length: number): ReadonlyArray<unknown> | undefined =>
   Array.isArray(value) && value.length === length ? value : undefined
-
-const list = <A>(
-  value: unknown,
-  maximum: number,
-  read: (item: unknown) => A | undefined
-): ReadonlyArray<A> | undefined => {
-  if (!Array.isArray(value) || value.length > maximum) return undefined
-  const items: Array<A> = []
-  for (const item of value) {
-    const one = read(item)
-    if (one === undefined) return undefined
-    items.push(one)
-  }
-  return items
-}
 
 const ascending = <A>(
   items: ReadonlyArray<A> | undefined,
@@ -299,17 +279,6 @@ const read = (parts: ReadonlyArray<unknown>): Entry | EntryProblem => {
   return { coop, author, seq, prev, lamport, at, legs, acks, deps, idempotencyKey, memo, ...content }
 }
 
-/** Everything that deterministic encoding of our types never contains. */
-const strict = {
-  allowBigInt: false,
-  allowIndefinite: false,
-  allowInfinity: false,
-  allowNaN: false,
-  allowUndefined: false,
-  strict: true,
-  useMaps: true
-}
-
 const resultOf = (value: unknown): Result.Result<Entry, EntryProblem> => {
   const entry = Array.isArray(value) ? read(value) : "malformed"
   return typeof entry === "string" ? Result.fail(entry) : Result.succeed(entry)
@@ -318,7 +287,7 @@ const resultOf = (value: unknown): Result.Result<Entry, EntryProblem> => {
 /** For bytes that are no entry, why they are none. */
 const decodeOther = (bytes: Uint8Array): Result.Result<Entry, EntryProblem> => {
   try {
-    const value: unknown = decode(bytes, strict)
+    const value: unknown = decode(bytes, strictCbor)
     if (!Array.isArray(value)) return Result.fail("malformed")
     return Buffer.from(encode(value)).equals(bytes) ? resultOf(value) : Result.fail("notCanonical")
   } catch {

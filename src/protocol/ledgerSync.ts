@@ -33,6 +33,7 @@ import {
   type ShownChain,
   type Wants
 } from "../domain/ledgerReconcile.ts"
+import { hex, list, strictCbor } from "./cborParts.ts"
 import { packEntries, type SealedBytes, unpackEntries } from "./ledgerBatch.ts"
 import { frameBytesMax } from "./frames.ts"
 
@@ -151,31 +152,11 @@ const natural = (value: unknown): number | undefined => integer(value, Number.MA
 
 const boolean = (value: unknown): boolean | undefined => (value === 0 || value === 1 ? value === 1 : undefined)
 
-const hex = (value: unknown, length: number): string | undefined =>
-  value instanceof Uint8Array && value.length === length
-    ? Buffer.from(value.buffer, value.byteOffset, length).toString("hex")
-    : undefined
-
 const idBytes = 32
 const fingerprintBytes = 16
 
 const id = (value: unknown): string | undefined => hex(value, idBytes)
 const bound = (value: unknown): string | undefined => hex(value, 0) ?? id(value)
-
-const list = <A>(
-  value: unknown,
-  maximum: number,
-  read: (item: unknown) => A | undefined
-): ReadonlyArray<A> | undefined => {
-  if (!Array.isArray(value) || value.length > maximum) return undefined
-  const items: Array<A> = []
-  for (const item of value) {
-    const one = read(item)
-    if (one === undefined) return undefined
-    items.push(one)
-  }
-  return items
-}
 
 const tuple = (value: unknown, ...lengths: ReadonlyArray<number>): ReadonlyArray<unknown> | undefined =>
   Array.isArray(value) && lengths.includes(value.length) ? value : undefined
@@ -306,24 +287,13 @@ const answerer = (parts: Parts): AnswererMessage | SyncProblem => {
   }
 }
 
-/** Everything that deterministic encoding of our types never contains. */
-const strict = {
-  allowBigInt: false,
-  allowIndefinite: false,
-  allowInfinity: false,
-  allowNaN: false,
-  allowUndefined: false,
-  strict: true,
-  useMaps: true
-}
-
 const reader =
   <A extends object>(read: (parts: Parts) => A | SyncProblem) =>
   (frame: Uint8Array): Result.Result<A, SyncProblem> => {
     if (frame.length > frameBytesMax) return Result.fail("tooLong")
     let value: unknown
     try {
-      value = decode(frame, strict)
+      value = decode(frame, strictCbor)
       if (!Array.isArray(value)) return Result.fail("malformed")
       if (!Buffer.from(encode(value)).equals(frame)) return Result.fail("notCanonical")
     } catch {

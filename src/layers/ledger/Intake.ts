@@ -42,6 +42,19 @@ interface Candidate extends ProvenBytes {
 
 type Tally = { -readonly [Name in Exclude<keyof Received, "missing" | "evicted">]: number }
 
+/** Of an answer about no entries. */
+export const nothingReceived: Received = {
+  added: 0,
+  known: 0,
+  pending: 0,
+  rejected: 0,
+  parked: 0,
+  malformed: 0,
+  badSignature: 0,
+  evicted: 0,
+  missing: []
+}
+
 const looksOf = ({ missing }: Quarantined): number => 1 + missing.length
 
 export class Intake {
@@ -62,15 +75,7 @@ export class Intake {
 
   /** Judges entries in the order given, and then what waited for them. */
   receive(entries: ReadonlyArray<ProvenBytes>, at: number): Received {
-    const tally: Tally = {
-      added: 0,
-      known: 0,
-      pending: 0,
-      rejected: 0,
-      parked: 0,
-      malformed: 0,
-      badSignature: 0
-    }
+    const tally: Tally = { ...nothingReceived }
     this.#begin()
     const came: Array<EntryId> = []
     for (const bytes of entries) {

@@ -2,7 +2,7 @@
 import { Effect, Option, Queue, Stream } from "effect"
 import type { LedgerEntry, LedgerError } from "../../services/Ledger.ts"
 import type { LedgerEngine } from "./Engine.ts"
-import type { StoredEntry } from "./Journal.ts"
+import { viewOf } from "./views.ts"
 import type { Wakes } from "./Wakes.ts"
 
 /** Entries of one page: all that a slow reader makes us keep. */
@@ -10,8 +10,6 @@ const pageMax = 256
 
 /** Entries, and the version to go on from, if it goes on. */
 type Page = readonly [ReadonlyArray<LedgerEntry>, Option.Option<number>]
-
-export const viewOf = ({ booked, entry, id, version }: StoredEntry): LedgerEntry => ({ id, entry, version, booked })
 
 /**
  * Entries after a version, in order and each once. Pages are read as they are taken, and who has all of them waits for

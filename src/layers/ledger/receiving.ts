@@ -5,21 +5,10 @@ import * as Metric from "../../domain/metrics.ts"
 import type { LedgerError, Received, SealedEntries } from "../../services/Ledger.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import type { CommitUnknown, LedgerEngine, ProvenBytes, SignatureVerdict } from "./Engine.ts"
+import { nothingReceived } from "./Intake.ts"
 import { type Serving, storageFailed } from "./Serving.ts"
 
 type Entries = SealedEntries["entries"]
-
-const nothing: Received = {
-  added: 0,
-  known: 0,
-  pending: 0,
-  rejected: 0,
-  parked: 0,
-  malformed: 0,
-  badSignature: 0,
-  evicted: 0,
-  missing: []
-}
 
 /** Something that changes the books and can be asked for again if it is not known whether it did. */
 export const change = <A>(
@@ -74,7 +63,7 @@ export const receive = (
       const at = Math.round(yield* Clock.currentTimeMillis)
       const judged =
         proven.length === 0
-          ? nothing
+          ? nothingReceived
           : yield* Effect.catchTag(engine.write("receive", proven, at), "CommitUnknown", (unknown) =>
               Effect.fail(storageFailed(engine.coop, unknown))
             )

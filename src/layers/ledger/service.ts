@@ -2,25 +2,23 @@
  * The `Ledger` service over a `LedgerShelf`: requests become calls of the engine that is open, and what the engine
  * answers becomes what the service promises. Used by LedgerMemory.ts and LedgerSqlite.ts.
  */
-import { Effect, Option, Result, type Scope, Stream } from "effect"
+import { Effect, Option, type Scope, Stream } from "effect"
 import type { Payment } from "../../domain/ledgerIntent.ts"
-import { decodeEntry } from "../../protocol/entry.ts"
 import { Identity } from "../../services/Identity.ts"
 import {
   type CooperativeInfo,
   Ledger,
   type LedgerError,
   type LedgerMember,
-  type PaymentRequest,
-  type QuarantinedEntry
+  type PaymentRequest
 } from "../../services/Ledger.ts"
 import * as Auditing from "./auditing.ts"
-import { changesOf, viewOf } from "./changes.ts"
+import { changesOf } from "./changes.ts"
 import type { Call, LedgerShelf, ReaderCalls } from "./Engine.ts"
 import { readGenesis } from "./founding.ts"
-import type { Quarantined } from "./Journal.ts"
 import * as Receiving from "./receiving.ts"
 import { type Served, Serving } from "./Serving.ts"
+import { asideOf, asideWithEntry, viewOf } from "./views.ts"
 import { Writing } from "./Writing.ts"
 
 export interface LedgerServiceOptions {
@@ -35,19 +33,6 @@ export interface LedgerServiceOptions {
 const waitingMax = 1000
 
 const paymentOf = ({ amount, currency = 0, to }: PaymentRequest): Payment => ({ to, currency, amount })
-
-const quarantinedOf = ({ at, author, id, missing, reason, seq, state, ...rest }: Summary): QuarantinedEntry => ({
-  id,
-  author,
-  seq,
-  state,
-  reason,
-  missing,
-  atMillis: at,
-  bytes: rest.bytes
-})
-
-type Summary = Omit<Quarantined, "sealed"> & { readonly bytes: number }
 
 /** The parts that only look. */
 const reading = (serving: Serving) => {
@@ -89,19 +74,12 @@ const reading = (serving: Serving) => {
 
 const quarantine = (serving: Serving): Ledger["Service"]["quarantine"] => ({
   list: Effect.flatMap(serving.served, ({ engine }) =>
-    Effect.map(engine.read("quarantine"), (entries) => entries.map(quarantinedOf))
+    Effect.map(engine.read("quarantine"), (entries) => entries.map(asideOf))
   ),
   get: (id) =>
     Effect.map(
       Effect.flatMap(serving.served, ({ engine }) => engine.read("quarantined", id)),
-      (found) => {
-        if (found === undefined) return Option.none()
-        const { body, signature } = found.sealed
-        return Option.map(Result.getSuccess(decodeEntry(body)), (entry) => ({
-          ...quarantinedOf({ ...found, bytes: body.length + signature.length }),
-          entry
-        }))
-      }
+      asideWithEntry
     ),
   release: (id) => Receiving.release(serving, id),
   drop: (id) => Receiving.change(serving, (engine) => engine.write("drop", id)),

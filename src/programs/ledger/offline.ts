@@ -2,18 +2,16 @@
  * The books of a data directory on which no node runs, for commands that only look: what `Ledger` answers, read from
  * the file itself. Nothing is written, and no cooperative is founded.
  */
-import { Effect, Option, Result, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { join } from "node:path"
 import { didAccount } from "../../domain/ledgerView.ts"
 import * as KeyFiles from "../../layers/identity/files.ts"
 import { keyFileName } from "../../layers/identity/keyStore.ts"
-import { viewOf } from "../../layers/ledger/changes.ts"
 import { compareBooks } from "../../layers/ledger/sqlite/AuditorRecompute.ts"
 import * as Audits from "../../layers/ledger/sqlite/Audits.ts"
 import { booksFile } from "../../layers/ledger/sqlite/files.ts"
+import { asideOf, asideWithEntry, viewOf } from "../../layers/ledger/views.ts"
 import * as LedgerSqlite from "../../layers/LedgerSqlite.ts"
-import { decodeEntry } from "../../protocol/entry.ts"
-import type { QuarantinedEntry } from "../../services/Ledger.ts"
 import type { LedgerReads } from "./reads.ts"
 
 /** Whose node it is stands in the clear in the key file; nobody's where there is none. */
@@ -23,35 +21,8 @@ const ownAccount = (dataDir: string) =>
   )
 
 const quarantineOf = ({ read }: LedgerSqlite.OfflineBooks): LedgerReads["quarantine"] => ({
-  list: Effect.map(read("quarantine"), (entries) =>
-    entries.map(({ at, author, bytes, id, missing, reason, seq, state }): QuarantinedEntry => ({
-      id,
-      author,
-      seq,
-      state,
-      reason,
-      missing,
-      bytes,
-      atMillis: at
-    }))
-  ),
-  get: (id) =>
-    Effect.map(read("quarantined", id), (found) => {
-      if (found === undefined) return Option.none()
-      const { at, author, missing, reason, sealed, seq, state } = found
-      const bytes = sealed.body.length + sealed.signature.length
-      return Option.map(Result.getSuccess(decodeEntry(sealed.body)), (entry) => ({
-        id,
-        author,
-        seq,
-        state,
-        reason,
-        missing,
-        bytes,
-        atMillis: at,
-        entry
-      }))
-    })
+  list: Effect.map(read("quarantine"), (entries) => entries.map(asideOf)),
+  get: (id) => Effect.map(read("quarantined", id), asideWithEntry)
 })
 
 /** Opens them until the scope closes; none where the directory has no ledger. */

@@ -3,14 +3,13 @@
  */
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { balances } from "../../ledger/reads.ts"
 import type { LedgerBalance } from "../../rpc/ledgerApi.ts"
 import { dataDirectory } from "../dataDir.ts"
 import { failing } from "../failing.ts"
 import { print } from "../output.ts"
 import { table } from "../table.ts"
 import { everyone, nodeFlags, optionalDid, whose } from "./flags.ts"
-import { asking } from "./reading.ts"
+import { askBalances } from "./reading.ts"
 
 /** The part of a balance that scripts rely on. */
 const document = ({ available, currency, did, held, limit, posted }: LedgerBalance) => ({
@@ -57,12 +56,7 @@ export const balance = Command.make(
   Effect.fnUntraced(function* ({ config, dataDir, did, everyone, json }) {
     const directory = yield* dataDirectory({ config, dataDir })
     const request = yield* whose(did, everyone).pipe(failing(json))
-    const rows: Array<LedgerBalance> = []
-    yield* asking(
-      directory,
-      { node: (client) => client.LedgerBalance(request), offline: (reads) => balances(reads, request) },
-      (row) => Effect.sync(() => void rows.push(row))
-    ).pipe(failing(json))
+    const rows = yield* askBalances(directory, request).pipe(failing(json))
     yield* print(json, rows.map(document), () => text(rows))
   })
 ).pipe(

@@ -5,8 +5,7 @@ import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { creditPolicyNames } from "../../../domain/ledgerLimitPolicy.ts"
 import { suggestLimits } from "../../ledger/limits.ts"
-import { balances } from "../../ledger/reads.ts"
-import type { LedgerBalance, LedgerLimitSuggestion } from "../../rpc/ledgerApi.ts"
+import type { LedgerLimitSuggestion } from "../../rpc/ledgerApi.ts"
 import { dataDirectory } from "../dataDir.ts"
 import { failing } from "../failing.ts"
 import { didArgument } from "../member.ts"
@@ -15,7 +14,7 @@ import { progressPainter } from "../progress.ts"
 import { table } from "../table.ts"
 import { countLine } from "./counting.ts"
 import { currency, everyone, nodeFlags, optionalDid, whose, writeFlags } from "./flags.ts"
-import { asking } from "./reading.ts"
+import { askBalances, asking } from "./reading.ts"
 import { writing } from "./writing.ts"
 
 const show = Command.make(
@@ -24,12 +23,7 @@ const show = Command.make(
   Effect.fnUntraced(function* ({ config, dataDir, did, everyone, json }) {
     const directory = yield* dataDirectory({ config, dataDir })
     const request = yield* whose(did, everyone).pipe(failing(json))
-    const rows: Array<LedgerBalance> = []
-    yield* asking(
-      directory,
-      { node: (client) => client.LedgerBalance(request), offline: (reads) => balances(reads, request) },
-      (row) => Effect.sync(() => void rows.push(row))
-    ).pipe(failing(json))
+    const rows = yield* askBalances(directory, request).pipe(failing(json))
     const documents = rows.map(({ available, currency, did, limit }) => ({ did, currency, limit, available }))
     yield* print(json, documents, () =>
       table(

@@ -4,9 +4,10 @@
  */
 import { Effect, Option, Stream } from "effect"
 import type { LedgerError } from "../../../services/Ledger.ts"
-import type { LedgerReads } from "../../ledger/reads.ts"
+import { balances, type LedgerReads } from "../../ledger/reads.ts"
 import { openOffline } from "../../ledger/offline.ts"
 import { type Client, workWithNode } from "../../rpc/client.ts"
+import type { LedgerBalance } from "../../rpc/ledgerApi.ts"
 
 /** The two ways to one answer. */
 interface Question<A, E1, E2> {
@@ -30,3 +31,14 @@ export const asking = <A, E1, E2, E3, R>(
       )
     )
   )
+
+/** The balances of a member or of all, in order. */
+export const askBalances = Effect.fnUntraced(function* (dataDir: string, request: Parameters<typeof balances>[1]) {
+  const rows: Array<LedgerBalance> = []
+  yield* asking(
+    dataDir,
+    { node: (client) => client.LedgerBalance(request), offline: (reads) => balances(reads, request) },
+    (row) => Effect.sync(() => void rows.push(row))
+  )
+  return rows
+})
