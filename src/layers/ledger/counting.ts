@@ -33,9 +33,13 @@ export const countEntries = (
   Effect.gen(function* () {
     const wake = yield* wakes.subscribe
     let version = from
+    // What cannot be counted now is counted with what comes next.
+    const look = Effect.suspend(() => engine.read("tally", account, version, pageMax)).pipe(
+      Effect.catchTag("LedgerError", (error) => Effect.as(report("ledger", Cause.fail(error)), undefined))
+    )
     for (;;) {
-      const tally = yield* engine.read("tally", account, version, pageMax)
-      if (tally.version > version) {
+      const tally = yield* look
+      if (tally !== undefined && tally.version > version) {
         version = tally.version
         yield* tell(tally, currencies)
         continue
@@ -43,7 +47,4 @@ export const countEntries = (
       yield* Queue.take(wake)
       yield* Effect.sleep(pause)
     }
-  }).pipe(
-    Effect.catchTag("LedgerError", (error) => report("ledger", Cause.fail(error))),
-    Effect.ignore
-  )
+  }).pipe(Effect.ignore)

@@ -33,6 +33,9 @@ const ledgerOf = (key: number, awaitOwnChain: boolean) =>
   )
 
 const bob = account("bob")
+const unreadable = new LedgerError({
+  reason: new LedgerStorageFailed({ path: "books", reason: "other", detail: "the disk went away" })
+})
 const lost = { _tag: "CommitUnknown", detail: "the disk went away" } as const
 
 describe("the ledger's service", () => {
@@ -160,6 +163,31 @@ describe("the ledger's service", () => {
       assert.strictEqual(Option.getOrThrow(yield* ledger.cooperative).id, id)
       committed(yield* ledger.transfer({ to: bob, amount: 1 }))
     })
+  )
+
+  it.effect("goes on counting after a time in which nothing could be read, and counts what came meanwhile", () =>
+    Effect.gen(function* () {
+      let isBroken = false
+      const ledger = yield* ledgerWith((engine) => ({
+        ...engine,
+        read: (name, ...args) => (isBroken && name === "tally" ? Effect.fail(unreadable) : engine.read(name, ...args))
+      }))
+      const metrics = yield* Metrics
+      const payments = metrics.value(Metric.ledgerTransactions, { kind: "transfer", origin: "own" })
+      const paid = Effect.andThen(
+        Effect.map(ledger.transfer({ to: bob, amount: 1 }), committed),
+        TestClock.adjust("2 seconds")
+      )
+      yield* paid
+      assert.strictEqual(yield* payments, 1)
+      isBroken = true
+      yield* paid
+      assert.strictEqual(yield* payments, 1)
+      assert.isAtLeast(yield* metrics.value(Metric.supervisorErrors, { operation: "ledger" }), 1)
+      isBroken = false
+      yield* paid
+      assert.strictEqual(yield* payments, 3)
+    }).pipe(Effect.provide(MetricsMemory.layer))
   )
 
   it.effect("does not start over books without a first entry, unless somebody kept it", () =>
