@@ -4,10 +4,11 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { cpus, loadavg, release } from "node:os"
+import { loadavg } from "node:os"
 import { version } from "../../src/domain/version.ts"
+import { atLeastOne, machine, positive } from "../common.ts"
 import { type Comparison, compare, comparisonsText, figuresText, type Sample } from "../session/figures.ts"
 import { appendComparisons, measureAppend } from "./append.ts"
 import { ingestComparisons, measureIngest } from "./ingest.ts"
@@ -21,9 +22,6 @@ type Benchmark = (typeof benchmarks)[number]
 
 /** What is measured on the large journal. */
 const large: ReadonlyArray<Benchmark> = ["memory", "restart", "recompute"]
-
-const atLeastOne = Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))
-const positive = Flag.withSchema(Schema.Finite.check(Schema.isGreaterThan(0)))
 
 const input = {
   benchmarks: Argument.Literals("benchmark", benchmarks).pipe(
@@ -93,15 +91,8 @@ const measureLarge = Effect.fnUntraced(function* (
   if (wanted.has("recompute")) yield* add(judged(yield* measureRecompute(journal, largeRounds)))
 }, Effect.scoped)
 
-const machine = () => {
-  const processors = cpus()
-  return {
-    processors: `${processors.length} x ${processors[0]?.model.trim() ?? "unknown"}`,
-    kernel: release(),
-    node: process.version,
-    load: loadavg()[0]?.toFixed(2)
-  }
-}
+/** The machine, and how busy it was before. */
+const machineNow = () => ({ ...machine(), load: loadavg()[0]?.toFixed(2) })
 
 const bench = Command.make(
   "bench:ledger",
@@ -115,7 +106,7 @@ const bench = Command.make(
       parts.push(part)
       return json ? Effect.void : Console.log(`${part.text}\n`)
     }
-    const before = machine()
+    const before = machineNow()
     const { kernel, load, node, processors } = before
     const head = `Node ${node}, Linux ${kernel}, ${processors}, load before ${load}; ${rounds} rounds\n`
     if (!json) yield* Console.log(head)

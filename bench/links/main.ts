@@ -6,9 +6,10 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { version } from "../../src/domain/version.ts"
+import { atLeastOne } from "../common.ts"
 import * as Nat from "../../test/fixtures/natNetwork.ts"
 import { startCoturn } from "../../test/system/natNodes.ts"
 import { compare, type Comparison, comparisonsText, figuresText } from "../session/figures.ts"
@@ -62,8 +63,6 @@ const timesText = (rows: ReadonlyArray<Times>): string =>
       return [label, String(seconds.length), decimal(percentile(seconds, 50)), decimal(longest), goal, met]
     })
   )
-
-const atLeastOne = Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))
 
 const input = {
   rounds: Flag.Int("rounds").pipe(atLeastOne, Flag.withDescription("Files of each rival"), Flag.withDefault(7)),

@@ -5,10 +5,10 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, Option, Schema } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { cpus, release } from "node:os"
 import { version } from "../../src/domain/version.ts"
+import { atLeastOne, machine, positive } from "../common.ts"
 import { type Comparison, compare, comparisonsText, figuresText, type Sample } from "./figures.ts"
 import { gossipText, measureGossip } from "./gossip.ts"
 import { type RivalName, rivalNames } from "./messages.ts"
@@ -24,18 +24,6 @@ const usual: ReadonlyArray<Benchmark> = ["throughput", "roundtrip", "gossip", "s
 /** Starts take longer than turns and differ less, so that there are fewer of them. */
 const startShare = 2
 const soaked: ReadonlyArray<RivalName> = ["session-quic", "session-tcp"]
-
-const machine = () => {
-  const processors = cpus()
-  return {
-    processors: `${processors.length} x ${processors[0]?.model.trim() ?? "unknown"}`,
-    kernel: release(),
-    node: process.version
-  }
-}
-
-const atLeastOne = Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))
-const positive = Flag.withSchema(Schema.Finite.check(Schema.isGreaterThan(0)))
 
 const input = {
   benchmarks: Argument.Literals("benchmark", benchmarks).pipe(

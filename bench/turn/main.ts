@@ -4,29 +4,20 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, Option, Schema } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { spawnSync } from "node:child_process"
-import { cpus, release } from "node:os"
 import { version } from "../../src/domain/version.ts"
+import { atLeastOne, machine, positive } from "../common.ts"
 import * as Coturn from "../../test/system/coturn.ts"
 import { BenchFailed, pin } from "./processes.ts"
 import { rows, text, verdicts } from "./report.ts"
 import { run } from "./run.ts"
 
-const machine = () => {
-  const processors = cpus()
+const machineWithCoturn = () => {
   const coturn = spawnSync("turnserver", ["--version"], { encoding: "utf8" }).stdout.trim().split("\n").at(-1)
-  return {
-    processors: `${processors.length} x ${processors[0]?.model.trim() ?? "unknown"}`,
-    kernel: release(),
-    node: process.version,
-    coturn: coturn ?? "unknown"
-  }
+  return { ...machine(), coturn: coturn ?? "unknown" }
 }
-
-const atLeastOne = Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))
-const positive = Flag.withSchema(Schema.Finite.check(Schema.isGreaterThan(0)))
 
 const flags = {
   rounds: Flag.Int("rounds").pipe(
@@ -60,10 +51,10 @@ const bench = Command.make(
     const result = yield* run({ ...options, profileDirectory: Option.getOrUndefined(profile) })
     if (json) {
       const figures = rows(result)
-      const document = { machine: machine(), core, ...options, ...result, figures, goals: verdicts(figures) }
+      const document = { machine: machineWithCoturn(), core, ...options, ...result, figures, goals: verdicts(figures) }
       return yield* Console.log(JSON.stringify(document))
     }
-    const { coturn, kernel, node, processors } = machine()
+    const { coturn, kernel, node, processors } = machineWithCoturn()
     const place = core === undefined ? "not pinned" : `all processes on core ${core}`
     yield* Console.log(
       `Node ${node}, coturn ${coturn}, peer ${result.peer}, Linux ${kernel}, ${processors}, ${place};\n` +

@@ -22,18 +22,20 @@ export class InviteExpired extends Schema.TaggedError<InviteExpired>()("InviteEx
   /** Milliseconds since the epoch. */
   expiredAtMillis: Schema.Int
 }) {}
+export const joinRefusalReasons = [
+  "wrongSecret",
+  "expired",
+  "usedUp",
+  "notSteward",
+  "otherCooperative",
+  "excluded",
+  "busy",
+  "cannotWrite"
+] as const
+
 /** Whoever invited does not let this node in. */
 export class JoinRefused extends Schema.TaggedError<JoinRefused>()("JoinRefused", {
-  reason: Schema.Literals([
-    "wrongSecret",
-    "expired",
-    "usedUp",
-    "notSteward",
-    "otherCooperative",
-    "excluded",
-    "busy",
-    "cannotWrite"
-  ])
+  reason: Schema.Literals(joinRefusalReasons)
 }) {}
 /** The member that was asked cannot be reached, or does not answer in time. */
 export class MemberUnreachable extends Schema.TaggedError<MemberUnreachable>()("MemberUnreachable", {

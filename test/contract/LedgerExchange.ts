@@ -13,18 +13,7 @@ import {
   pay,
   until
 } from "../fixtures/ledgerPeople.ts"
-
-const nothing = {
-  added: 0,
-  known: 0,
-  pending: 0,
-  rejected: 0,
-  parked: 0,
-  malformed: 0,
-  badSignature: 0,
-  evicted: 0,
-  missing: []
-}
+import { nothing } from "../fixtures/ledgerReceived.ts"
 
 /** All that a ledger has, as it passes it on. */
 const allOf = (ledger: AnyLedger) =>

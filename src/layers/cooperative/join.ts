@@ -18,6 +18,7 @@ import {
   InviteExpired,
   InviteMalformed,
   JoinRefused,
+  joinRefusalReasons,
   type JoinStep,
   MemberUnreachable,
   OwnInvite
@@ -56,16 +57,7 @@ const refuseInUse = Effect.fnUntraced(function* ({ current, ledger }: CoopContex
 })
 
 /** Refusals that answer a question for joining; others make no sense. */
-const refusals = new Set<CoopRefusal>([
-  "wrongSecret",
-  "expired",
-  "usedUp",
-  "notSteward",
-  "otherCooperative",
-  "excluded",
-  "busy",
-  "cannotWrite"
-] satisfies ReadonlyArray<JoinRefused["reason"]>)
+const refusals: ReadonlySet<CoopRefusal> = new Set(joinRefusalReasons)
 const isJoinRefusal = (reason: CoopRefusal): reason is JoinRefused["reason"] => refusals.has(reason)
 
 const askInviter = Effect.fnUntraced(function* (

@@ -4,6 +4,7 @@ import { defaultQuarantineBounds, Intake, type QuarantineBounds } from "../../..
 import { MemoryJournal } from "../../../src/layers/ledger/MemoryJournal.ts"
 import { account, Coop, identify, pays } from "../../fixtures/ledgerCoop.ts"
 import { booksOf, expectedBooks, sealedBytes } from "../../fixtures/ledgerJournal.ts"
+import { nothing } from "../../fixtures/ledgerReceived.ts"
 import { Replica } from "../../fixtures/ledgerReplica.ts"
 import { makeWorld, shuffled } from "../../fixtures/ledgerWorld.ts"
 import { fuzzSeed, makeRandom } from "../../fixtures/random.ts"
@@ -13,18 +14,6 @@ const worldsCount = 30
 const ordersPerWorld = 3
 
 const transfer = { kind: "transfer" } as const
-const nothing = {
-  added: 0,
-  known: 0,
-  pending: 0,
-  rejected: 0,
-  parked: 0,
-  malformed: 0,
-  badSignature: 0,
-  evicted: 0,
-  missing: []
-}
-
 /** A journal that has everything of a cooperative so far. */
 const following = (coop: Coop, bounds: QuarantineBounds = defaultQuarantineBounds) => {
   const journal = new MemoryJournal(coop.replica.history.coop)

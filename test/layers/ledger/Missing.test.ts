@@ -92,47 +92,41 @@ const someOf = (world: World, random: Random): ReadonlyArray<IdentifiedEntry> =>
 const seed = fuzzSeed()
 const worldsCount = 60
 
+type Round = (asker: Node, answerer: Node, random: ReturnType<typeof makeRandom>) => void
+
+/** Two nodes with different parts of made-up cooperatives, after some rounds, and the books that both should have. */
+const pairs = function* (round: Round) {
+  for (let index = 0; index < worldsCount; index++) {
+    const worldSeed = (seed + index) >>> 0
+    const world = makeWorld(worldSeed, 80)
+    const random = makeRandom(worldSeed)
+    const [one, other] = [new Node(world.coop), new Node(world.coop)]
+    const [some, others] = [someOf(world, random), someOf(world, random)]
+    one.receive(some)
+    other.receive(others)
+    const replica = new Replica(world.coop)
+    for (const entry of [...some, ...others]) replica.deliver(entry)
+    // A fork that shows on the way takes another round; how many branches there are bounds them.
+    for (let count = 0; count < 4; count++) {
+      round(one, other, random)
+      round(other, one, random)
+    }
+    yield { one, other, expected: expectedBooks(replica), where: `world ${worldSeed} of FUZZ_SEED=${seed}` }
+  }
+}
+
 describe("Missing", () => {
   it("brings two nodes with different parts of a made-up cooperative to the same books", () => {
-    for (let index = 0; index < worldsCount; index++) {
-      const worldSeed = (seed + index) >>> 0
-      const world = makeWorld(worldSeed, 80)
-      const random = makeRandom(worldSeed)
-      const [one, other] = [new Node(world.coop), new Node(world.coop)]
-      const [some, others] = [someOf(world, random), someOf(world, random)]
-      one.receive(some)
-      other.receive(others)
-      const replica = new Replica(world.coop)
-      for (const entry of [...some, ...others]) replica.deliver(entry)
-      // A fork that shows on the way takes another round; how many branches there are bounds them.
-      for (let round = 0; round < 4; round++) {
-        one.catchUp(other, 1 + random.below(10))
-        other.catchUp(one, 1 + random.below(10))
-      }
-      const where = `world ${worldSeed} of FUZZ_SEED=${seed}`
-      assert.deepStrictEqual(booksOf(one.journal), expectedBooks(replica), where)
-      assert.deepStrictEqual(booksOf(other.journal), expectedBooks(replica), where)
+    const round: Round = (asker, answerer, random) => asker.catchUp(answerer, 1 + random.below(10))
+    for (const { expected, one, other, where } of pairs(round)) {
+      assert.deepStrictEqual([booksOf(one.journal), booksOf(other.journal)], [expected, expected], where)
     }
   })
 
   it("brings them there too when they compare ranges, and ends with nothing to say", () => {
-    for (let index = 0; index < worldsCount; index++) {
-      const worldSeed = (seed + index) >>> 0
-      const world = makeWorld(worldSeed, 80)
-      const random = makeRandom(worldSeed)
-      const [one, other] = [new Node(world.coop), new Node(world.coop)]
-      const [some, others] = [someOf(world, random), someOf(world, random)]
-      one.receive(some)
-      other.receive(others)
-      const replica = new Replica(world.coop)
-      for (const entry of [...some, ...others]) replica.deliver(entry)
-      for (let round = 0; round < 4; round++) {
-        one.reconcile(other, 1 + random.below(10))
-        other.reconcile(one, 1 + random.below(10))
-      }
-      const where = `world ${worldSeed} of FUZZ_SEED=${seed}`
-      assert.deepStrictEqual(booksOf(one.journal), expectedBooks(replica), where)
-      assert.deepStrictEqual(booksOf(other.journal), expectedBooks(replica), where)
+    const round: Round = (asker, answerer, random) => asker.reconcile(answerer, 1 + random.below(10))
+    for (const { expected, one, other, where } of pairs(round)) {
+      assert.deepStrictEqual([booksOf(one.journal), booksOf(other.journal)], [expected, expected], where)
       assert.strictEqual(one.reconcile(other).sent + other.reconcile(one).sent, 0, where)
     }
   })
