@@ -115,17 +115,18 @@ const pairs = function* (round: Round) {
   }
 }
 
+const catchUp: Round = (asker, answerer, random) => asker.catchUp(answerer, 1 + random.below(10))
+const reconcile: Round = (asker, answerer, random) => asker.reconcile(answerer, 1 + random.below(10))
+
 describe("Missing", () => {
   it("brings two nodes with different parts of a made-up cooperative to the same books", () => {
-    const round: Round = (asker, answerer, random) => asker.catchUp(answerer, 1 + random.below(10))
-    for (const { expected, one, other, where } of pairs(round)) {
+    for (const { expected, one, other, where } of pairs(catchUp)) {
       assert.deepStrictEqual([booksOf(one.journal), booksOf(other.journal)], [expected, expected], where)
     }
   })
 
   it("brings them there too when they compare ranges, and ends with nothing to say", () => {
-    const round: Round = (asker, answerer, random) => asker.reconcile(answerer, 1 + random.below(10))
-    for (const { expected, one, other, where } of pairs(round)) {
+    for (const { expected, one, other, where } of pairs(reconcile)) {
       assert.deepStrictEqual([booksOf(one.journal), booksOf(other.journal)], [expected, expected], where)
       assert.strictEqual(one.reconcile(other).sent + other.reconcile(one).sent, 0, where)
     }
