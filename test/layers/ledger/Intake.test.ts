@@ -37,7 +37,9 @@ describe("Intake", () => {
   it("has the books of a ledger without bounds, for made-up cooperatives in any order", () => {
     let parked = 0
     let spared = 0
-    for (let index = 0; index < worldsCount; index++) {
+    // Some seeds make few cheats; worlds go on until enough of what they write was kept out.
+    const isEnough = () => parked >= 50 && spared >= 50
+    for (let index = 0; index < worldsCount || (!isEnough() && index < 10 * worldsCount); index++) {
       const worldSeed = (seed + index) >>> 0
       const world = makeWorld(worldSeed, 80)
       const replica = new Replica(world.coop)
