@@ -33,6 +33,10 @@ const pureEffect = new Set(
 /** Where plain time, randomness, console and environment may appear, and why. */
 const edges: Readonly<Record<string, { readonly names: ReadonlyArray<string>; readonly why: string }>> = {
   "src/layers/UdpNode.ts": { names: ["setImmediate"], why: "hands on together what was read in one turn" },
+  "src/layers/ledger/thread/serve.ts": {
+    names: ["performance.now"],
+    why: "a thread stays awake for a moment; nothing that it does depends on it"
+  },
   "src/main.ts": { names: ["process.exit"], why: "refuses an old Node before anything is loaded" },
   "src/programs/cli/environment.ts": { names: ["process.env"], why: "the one reader of the environment" },
   "src/programs/signals.ts": { names: ["process.exit"], why: "a forced end must not depend on the runtime" }

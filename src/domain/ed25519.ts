@@ -129,7 +129,7 @@ export class SigningKey {
 
   /** The 64-byte signature over exactly these bytes. */
   sign(bytes: Uint8Array): Uint8Array {
-    return Uint8Array.from(signBytes(null, bytes, this.#key))
+    return new Uint8Array(signBytes(null, bytes, this.#key))
   }
 }
 
@@ -139,7 +139,15 @@ const framePrefix = Buffer.from("icn-node signature v1", "ascii")
  * What is really signed for a message with a purpose: prefix, length of the tag (1 byte), tag, message. The length
  * makes the frame unambiguous; the prefix keeps it apart from what other software may sign with the same key.
  */
-export const frame = (tag: DomainTag, message: Uint8Array): Uint8Array => {
+export const frame = (tag: DomainTag, message: Uint8Array): Uint8Array => Buffer.concat([headOf(tag), message])
+
+const heads = new Map<DomainTag, Uint8Array>()
+
+const headOf = (tag: DomainTag): Uint8Array => {
+  const known = heads.get(tag)
+  if (known !== undefined) return known
   const tagBytes = Buffer.from(tag, "ascii")
-  return Buffer.concat([framePrefix, Uint8Array.of(tagBytes.length), tagBytes, message])
+  const head = Buffer.concat([framePrefix, Uint8Array.of(tagBytes.length), tagBytes])
+  heads.set(tag, head)
+  return head
 }

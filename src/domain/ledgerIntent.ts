@@ -2,7 +2,7 @@
  * What a member wants to write, before it is an entry: amounts in minor units, accounts as keys. Our own node turns an
  * intent into the next entry of its chain (ledgerPlan.ts, ledgerDraft.ts), and `admit` judges it as everybody else's.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import type { Rejection } from "./ledgerAdmit.ts"
 import type { AccountId, EntryId } from "./ledgerEntry.ts"
 import { idempotencyKeyBytes } from "./ledgerLimits.ts"
@@ -78,8 +78,4 @@ export type WriteOutcome =
   | { readonly _tag: "Refused"; readonly reason: Refusal }
 
 /** The key of an entry for a key in anybody's own words: the first 16 bytes of its SHA-256, as hex. */
-export const idempotencyKeyOf = (text: string): string =>
-  createHash("sha256")
-    .update(text, "utf8")
-    .digest("hex")
-    .slice(0, 2 * idempotencyKeyBytes)
+export const idempotencyKeyOf = (text: string): string => hash("sha256", text, "hex").slice(0, 2 * idempotencyKeyBytes)

@@ -13,7 +13,8 @@ import {
   type LedgerFixture,
   refusal
 } from "../fixtures/ledgerPeople.ts"
-import type { LedgerError } from "../../src/services/Ledger.ts"
+import { SignatureVerifier } from "../../src/layers/ledger/signatures.ts"
+import type { LedgerError, Written } from "../../src/services/Ledger.ts"
 import { changing } from "./LedgerChanges.ts"
 import { exchanging } from "./LedgerExchange.ts"
 import { forking } from "./LedgerForks.ts"
@@ -53,6 +54,33 @@ const founding = ({ ledger, test }: LedgerFixture) => {
       assert.strictEqual(new Set(written.map((one) => committed(one).version)).size, 20)
       assert.strictEqual(yield* alice.journalVersion, 21)
       assert.strictEqual((yield* alice.status).ownSeq, 20)
+    })
+  )
+
+  test(
+    "signs every one of many that are written at once",
+    Effect.gen(function* () {
+      const alice = yield* ledger("alice")
+      const written: Array<Written> = []
+      const pays = Effect.gen(function* () {
+        for (let payment = 0; payment < 10; payment++) {
+          written.push(yield* alice.transfer({ to: account("bob"), amount: 1 }))
+        }
+      })
+      yield* Effect.all(
+        Array.from({ length: 64 }, () => pays),
+        { concurrency: "unbounded", discard: true }
+      )
+      const ids = written.map((one) => committed(one).entryId)
+      assert.strictEqual(new Set(ids).size, 640)
+      const verifier = new SignatureVerifier()
+      const verdicts = new Set<string>()
+      for (let from = 0; from < ids.length; from += 64) {
+        const sealed = yield* alice.sealed(ids.slice(from, from + 64))
+        assert.strictEqual(sealed.length, 64)
+        for (const verdict of verifier.verify(sealed, "each")) verdicts.add(verdict)
+      }
+      assert.deepStrictEqual([...verdicts], ["signed"])
     })
   )
 

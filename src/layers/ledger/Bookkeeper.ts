@@ -10,7 +10,7 @@ import type { AccountId, EntryId } from "../../domain/ledgerEntry.ts"
 import type { Refusal, WriteOutcome, WriteRequest } from "../../domain/ledgerIntent.ts"
 import { acksMax } from "../../domain/ledgerLimits.ts"
 import { intentDigest, isMemo, type Plan, planOf, saysSame } from "../../domain/ledgerPlan.ts"
-import { sealEntry } from "../../protocol/entry.ts"
+import { encodeEntry, entryId, entryTag } from "../../protocol/entry.ts"
 import type { Received } from "../../services/Ledger.ts"
 import type { BookkeeperCalls, ProvenBytes } from "./Engine.ts"
 import { defaultQuarantineBounds, Intake, type QuarantineBounds } from "./Intake.ts"
@@ -21,6 +21,8 @@ export interface BookkeeperOptions {
   readonly account: AccountId
   /** Signs a message for a purpose with the key of the account (`frame` of domain/ed25519.ts). */
   readonly sign: (tag: DomainTag, message: Uint8Array) => Uint8Array
+  /** Signs the id of an entry some time before the commit, where that is better than at once. */
+  readonly signLater?: (id: Uint8Array, put: (signature: Uint8Array) => void) => void
   readonly quarantine?: QuarantineBounds
 }
 
@@ -28,6 +30,9 @@ export interface BookkeeperOptions {
 const ackEntriesMax = 16
 /** Quarantine is gone through in pages. */
 const pageMax = 256
+
+/** In the place of a signature until it is there. */
+const unsigned = new Uint8Array(64)
 
 const refused = (reason: Refusal): WriteOutcome => ({ _tag: "Refused", reason })
 
@@ -144,19 +149,19 @@ export class Bookkeeper implements BookkeeperCalls {
   }
 
   #append({ act, legs }: Plan, acks: ReadonlyArray<EntryId>, request: WriteRequest): WriteOutcome {
-    const { account, sign } = this.#options
+    const { account, sign, signLater } = this.#options
     const { at, idempotencyKey, memo } = request
     const entry = draftEntry(this.#journal, { author: account, act, legs, acks, at, idempotencyKey, memo })
-    const sealed = sealEntry(entry, sign)
-    const admission = admit({ id: sealed.id, entry }, this.#journal)
+    const body = encodeEntry(entry)
+    const id = entryId(body)
+    const admission = admit({ id, entry }, this.#journal)
     if (admission._tag === "Rejected") return refused(admission.reason)
     if (admission._tag === "Pending")
       throw new Error(`a draft refers to ${admission.missing.join()}, which is not here`)
-    const version = this.#intake.addOwn(admission.entry, {
-      body: sealed.body,
-      signature: sealed.signature,
-      proof: "signed"
-    })
-    return { _tag: "Committed", entryId: sealed.id, version }
+    const idBytes = Buffer.from(id, "hex")
+    const signature = signLater === undefined ? sign(entryTag, idBytes) : unsigned
+    const version = this.#intake.addOwn(admission.entry, { body, signature, proof: "signed" })
+    signLater?.(idBytes, (signature) => this.#journal.sign(version, signature))
+    return { _tag: "Committed", entryId: id, version }
   }
 }

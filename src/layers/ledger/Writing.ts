@@ -18,10 +18,15 @@ import { type Served, type Serving, storageFailed } from "./Serving.ts"
 const waitingMax = 4096
 
 /** A key for a request that came without one: 128 random bits as text. */
-const randomKey = Effect.map(
-  Effect.all(Array.from({ length: 4 }, () => Random.nextIntBetween(0, 0xffff_ffff))),
-  (parts) => parts.map((part) => part.toString(16).padStart(8, "0")).join("")
-)
+const randomKey = Effect.map(Random.Random, (random) => {
+  let key = ""
+  for (let part = 0; part < 4; part++) {
+    key += Math.floor(random.nextDoubleUnsafe() * 2 ** 32)
+      .toString(16)
+      .padStart(8, "0")
+  }
+  return key
+})
 
 interface Request {
   readonly coop: EntryId | undefined
@@ -34,7 +39,6 @@ const writtenOf = (outcome: WriteOutcome, idempotencyKey: string): Written => ({
 
 /** Others may have more of this member's chain than is here; then the next entry would fork it. */
 const checkOwnChain = Effect.fnUntraced(function* ({ engine, ownSeq }: Served, account: string) {
-  if (ownSeq.seen <= ownSeq.here) return
   const status = yield* engine.read("status", account)
   ownSeq.here = Math.max(ownSeq.here, status.ownSeq)
   if (ownSeq.seen <= ownSeq.here) return
@@ -52,14 +56,15 @@ export class Writing {
   readonly append = (intent: LedgerIntent, options: WriteOptions = {}): Effect.Effect<Written, LedgerError> =>
     Effect.gen({ self: this }, function* () {
       const metrics = yield* Metrics
-      const before = yield* Clock.currentTimeMillis
+      const clock = yield* Clock.Clock
+      const before = clock.currentTimeMillisUnsafe()
       const idempotencyKey = options.idempotencyKey ?? (yield* randomKey)
       const written = yield* Effect.tapError(this.#waitAndWrite(intent, options, idempotencyKey), (error) =>
         metrics.inc(Metric.ledgerAppends, { result: resultOf(error) })
       )
       const result = written._tag === "Committed" ? "committed" : written._tag === "Refused" ? "refused" : "unknown"
       yield* metrics.inc(Metric.ledgerAppends, { result })
-      yield* metrics.observe(Metric.ledgerAppendSeconds, {}, ((yield* Clock.currentTimeMillis) - before) / 1000)
+      yield* metrics.observe(Metric.ledgerAppendSeconds, {}, (clock.currentTimeMillisUnsafe() - before) / 1000)
       return written
     })
 
@@ -87,8 +92,9 @@ export class Writing {
       return Effect.fail(new LedgerError({ reason: new LedgerBusy({ waitingMax }) }))
     }
     this.#waiting++
+    const written = this.#write(intent, options, idempotencyKey)
     return Effect.ensuring(
-      Effect.andThen(this.#serving.ensure, this.#write(intent, options, idempotencyKey)),
+      this.#serving.present === undefined ? Effect.andThen(this.#serving.ensure, written) : written,
       Effect.sync(() => this.#waiting--)
     )
   }
@@ -100,7 +106,8 @@ export class Writing {
   ): Effect.Effect<Written, LedgerError> {
     return Effect.gen({ self: this }, function* () {
       for (;;) {
-        yield* (yield* this.#serving.served).ownChainChecked.await
+        const { ownChainChecked } = yield* this.#serving.served
+        if (!ownChainChecked.isOpen()) yield* ownChainChecked.await
         const outcome = yield* this.#serving.writing((served) =>
           // It is not the one that was waited for if another cooperative took its place.
           served.ownChainChecked.isOpen()
@@ -117,7 +124,7 @@ export class Writing {
       if (coop !== undefined && coop !== served.info.id) {
         return yield* new LedgerError({ reason: new CooperativeChanged({ expected: coop, actual: served.info.id }) })
       }
-      yield* checkOwnChain(served, this.#serving.account)
+      if (served.ownSeq.seen > served.ownSeq.here) yield* checkOwnChain(served, this.#serving.account)
       const at = Math.round(yield* Clock.currentTimeMillis)
       const request = { intent, memo, idempotencyKey: idempotencyKeyOf(idempotencyKey), at }
       const written = yield* served.engine.write("write", request).pipe(

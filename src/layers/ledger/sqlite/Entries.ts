@@ -74,6 +74,7 @@ export class Entries {
   readonly #isBooked: StatementSync
   readonly #book: StatementSync
   readonly #prove: StatementSync
+  readonly #sign: StatementSync
   readonly #insert: StatementSync
   readonly #ids = new RecentCache<EntryId, Located>(rememberedMin)
   readonly #versions = new RecentCache<number, Located>(rememberedMin)
@@ -94,6 +95,7 @@ export class Entries {
     this.#isBooked = prepare("SELECT booked FROM entry WHERE version = ?")
     this.#book = prepare("UPDATE entry SET booked = ? WHERE version = ?")
     this.#prove = prepare("UPDATE entry SET proof = 1, signature = ? WHERE id = ?")
+    this.#sign = prepare("UPDATE entry SET signature = ? WHERE version = ?")
     this.#insert = prepare(
       `INSERT INTO entry (version, id, author, seq, prev, lamport, kind, branch, booked, proof, chain, body, signature)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -170,6 +172,10 @@ export class Entries {
 
   prove(id: EntryId, signature: Uint8Array): void {
     this.#prove.run(signature, fromHex(id))
+  }
+
+  sign(version: number, signature: Uint8Array): void {
+    this.#sign.run(signature, version)
   }
 
   insert(one: Located, prev: Located | undefined, booked: boolean, signed: boolean, sealed: SealedBytes): void {

@@ -2,6 +2,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
 import type { Quarantined } from "../Journal.ts"
+import { LastAnswer } from "./LastAnswer.ts"
 import { bytesOf, fromHex, hexOf, integerOf, type Row, textOf, toHex } from "./values.ts"
 
 const stateOf = (row: Row): Quarantined["state"] => {
@@ -20,7 +21,8 @@ export class Quarantine {
   readonly #position: StatementSync
   readonly #missing: StatementSync
   readonly #waiting: StatementSync
-  readonly #any: StatementSync
+  /** Asked before every own entry, and mostly there is nothing. */
+  readonly isEmpty: LastAnswer<"all", boolean>
   readonly #size: StatementSync
   readonly #biggest: StatementSync
   readonly #insert: StatementSync
@@ -43,7 +45,8 @@ export class Quarantine {
     this.#waiting = prepare(
       `SELECT q.id FROM quarantine_missing m JOIN quarantine q ON q.id = m.id WHERE m.missing = ? ORDER BY q.position`
     )
-    this.#any = database.prepare("SELECT 1 FROM quarantine LIMIT 1")
+    const any = prepare("SELECT 1 FROM quarantine LIMIT 1")
+    this.isEmpty = new LastAnswer(() => any.get() === undefined)
     this.#size = prepare(
       `SELECT coalesce(sum(entries), 0) AS entries, coalesce(sum(bytes), 0) AS bytes,
          coalesce(sum(pending), 0) AS pending FROM quarantine_share`
@@ -92,8 +95,7 @@ export class Quarantine {
   }
 
   size(): { readonly entries: number; readonly bytes: number; readonly pending: number } {
-    // Asked before every own entry, and mostly there is nothing; adding up takes several times as long.
-    if (this.#any.get() === undefined) return { entries: 0, bytes: 0, pending: 0 }
+    if (this.isEmpty.get("all")) return { entries: 0, bytes: 0, pending: 0 }
     const row = this.#size.get() ?? {}
     return { entries: integerOf(row, "entries"), bytes: integerOf(row, "bytes"), pending: integerOf(row, "pending") }
   }
@@ -115,6 +117,7 @@ export class Quarantine {
 
   put(one: Quarantined): void {
     this.remove(one.id)
+    this.isEmpty.changed()
     const { at, author, id, missing, proof, reason, sealed, seq, state } = one
     const [key, owner] = [fromHex(id), fromHex(one.owner)]
     const signed = proof === "signed" ? 1 : 0
@@ -127,6 +130,7 @@ export class Quarantine {
     const key = fromHex(id)
     const row = this.#remove.get(key)
     if (row === undefined) return
+    this.isEmpty.changed()
     this.#removeMissing.run(key)
     const owner = bytesOf(row, "owner")
     this.#account.run(owner, -integerOf(row, "bytes"), -1, row["state"] === "pending" ? -1 : 0)

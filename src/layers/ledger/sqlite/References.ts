@@ -4,7 +4,8 @@ import type { Use } from "../../../domain/ledgerAdmit.ts"
 import { subjectOf } from "../../../domain/ledgerEntry.ts"
 import type { Accounts } from "./Accounts.ts"
 import type { Entries, Located } from "./Entries.ts"
-import { fromHex, integerOf, roles } from "./values.ts"
+import { LastAnswer } from "./LastAnswer.ts"
+import { fromHex, integerOf, type Row, roles } from "./values.ts"
 
 export class References {
   readonly #accounts: Accounts
@@ -13,8 +14,9 @@ export class References {
   readonly #insertKey: StatementSync
   readonly #insertConcerning: StatementSync
   readonly #users: StatementSync
-  readonly #keyUsers: StatementSync
-  readonly #concerning: StatementSync
+  /** Asked when a request comes, and when its entry is judged. */
+  readonly keyUsers: LastAnswer<string, ReadonlyArray<Located>>
+  readonly concerned: LastAnswer<number, ReadonlyArray<Located>>
   readonly #hasBooked: StatementSync
   readonly #memberships: StatementSync
   readonly #isMember: StatementSync
@@ -30,8 +32,13 @@ export class References {
     this.#users = database.prepare(
       "SELECT from_version FROM reference WHERE to_version = ? AND role = ? AND author = ?"
     )
-    this.#keyUsers = database.prepare("SELECT version FROM idempotency WHERE author = ? AND key = ?")
-    this.#concerning = database.prepare("SELECT version FROM concerning WHERE account = ? ORDER BY version")
+    const keyUsers = database.prepare("SELECT version FROM idempotency WHERE author = ? AND key = ?")
+    this.keyUsers = new LastAnswer((key) => {
+      const [author = "", what = ""] = key.split(" ")
+      return this.#all(keyUsers.all(Number(author), fromHex(what)))
+    })
+    const concerning = database.prepare("SELECT version FROM concerning WHERE account = ? ORDER BY version")
+    this.concerned = new LastAnswer((account) => this.#all(concerning.all(account)))
     this.#hasBooked = database.prepare(
       `SELECT 1 FROM reference r JOIN entry e ON e.version = r.from_version
        WHERE r.to_version = ? AND r.role = ? AND r.author = ? AND e.booked = 1`
@@ -54,17 +61,17 @@ export class References {
     const subject = subjectOf(entry)
     if (subject !== undefined) this.#add(subject, entry.kind === "reverse" ? roles.reverse : roles.resolve, one)
     if (entry.prev === null && entry.coop !== null) this.#add(entry.coop, roles.genesis, one)
+    this.keyUsers.changed()
     if (entry.idempotencyKey !== "") this.#insertKey.run(author, fromHex(entry.idempotencyKey), version)
     if (entry.kind === "member" || entry.kind === "grant") {
+      this.concerned.changed()
       this.#insertConcerning.run(this.#accounts.ensure(entry.account), version, entry.kind === "member" ? 1 : 2)
     }
   }
 
   /** Every entry of the author that uses this, on whichever branch. */
   uses(author: number, use: Use, what: string): ReadonlyArray<Located> {
-    if (use === "key") {
-      return this.#keyUsers.all(author, fromHex(what)).map((row) => this.#entries.byVersion(integerOf(row, "version")))
-    }
+    if (use === "key") return this.keyUsers.get(`${author} ${what}`)
     const used = this.#entries.find(what)
     if (used === undefined) return []
     const users = this.#users.all(used.version, roles[use], author)
@@ -73,7 +80,7 @@ export class References {
 
   /** Memberships and grants of an account, in order of arrival. */
   concerning(account: number): ReadonlyArray<Located> {
-    return this.#concerning.all(account).map((row) => this.#entries.byVersion(integerOf(row, "version")))
+    return this.concerned.get(account)
   }
 
   /** Whether a booked post or void of the payer, or a booked ack of the receiver, refers to an entry. */
@@ -90,6 +97,10 @@ export class References {
     return this.#memberships
       .all()
       .map((row) => ({ account: integerOf(row, "account"), version: integerOf(row, "version") }))
+  }
+
+  #all(rows: ReadonlyArray<Row>): ReadonlyArray<Located> {
+    return rows.map((row) => this.#entries.byVersion(integerOf(row, "version")))
   }
 
   #add(id: string, role: number, { author, version }: Located): void {

@@ -2,7 +2,8 @@
  * `LedgerEngine` over a file, with everything that takes time in threads (thread/): one that writes, one for short
  * questions, one for long answers, and one or two for signatures. The main thread only passes things on.
  */
-import { Effect, PubSub, Redacted, type Scope, Stream } from "effect"
+import { Effect, PubSub, Redacted, Scope, Stream } from "effect"
+import { availableParallelism } from "node:os"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
 import type { Identity } from "../../../services/Identity.ts"
 import type { LedgerError } from "../../../services/Ledger.ts"
@@ -10,6 +11,8 @@ import type { CommitUnknown, LedgerEngine, ReaderCalls } from "../Engine.ts"
 import type { SealedBytes } from "../Journal.ts"
 import type { CallersLimits } from "../thread/Callers.ts"
 import type { ReaderData } from "../thread/readerThread.ts"
+import { boardMemory } from "../thread/SigningBoard.ts"
+import type { SignerData } from "../thread/signerThread.ts"
 import * as Thread from "../thread/Thread.ts"
 import { together } from "../thread/together.ts"
 import type { WriterCalls, WriterData } from "../thread/writerThread.ts"
@@ -29,12 +32,16 @@ const writerLimits: CallersLimits = {
   batchCallsMax: 256,
   batchBytesMax: 1024 * 1024,
   batchesMax: 2,
-  earlyCallsMin: 128,
+  earlyCallsMin: 16,
   earlyBytesMin: 64 * 1024
 }
 
 /** MiB. The threads keep next to nothing; one call handles some MiB at most. */
 const heapMiBMax = 512
+
+/** Payments at the same time from which on a second thread signs as well. */
+const signerWritersMin = 8
+const signerHeapMiBMax = 64
 
 /** Questions whose answers grow with the ledger; they must not hold up the others. */
 const longQuestions: ReadonlySet<keyof ReaderCalls> = new Set([
@@ -89,13 +96,20 @@ export interface SqliteEngineOptions {
   readonly checkpoints?: Checkpoints.CheckpointTimes
 }
 
-const makeWriter = (options: SqliteEngineOptions, onVersion: (version: number) => void) => {
+const makeWriter = (options: SqliteEngineOptions, board: SharedArrayBuffer, onVersion: (version: number) => void) => {
   const { account, coop, identity, path } = options
   let version = 0
   return Thread.make({
     name: "writer",
     module: Thread.moduleBeside(import.meta.url, "../thread/writerThread"),
-    data: (again): WriterData => ({ path, coop, account, seed: Redacted.value(identity.handshakeSeed), again }),
+    data: (again): WriterData => ({
+      path,
+      coop,
+      account,
+      seed: Redacted.value(identity.handshakeSeed),
+      board,
+      again
+    }),
     limits: { ...writerLimits, callsMax: options.callsMax ?? callsMax },
     heapMiBMax,
     onNote: (note) => {
@@ -105,6 +119,30 @@ const makeWriter = (options: SqliteEngineOptions, onVersion: (version: number) =
     }
   }).pipe(Effect.mapError((thrown) => startFailure(path, thrown)))
 }
+
+/**
+ * A helper of the writer, which begins when so many pay at the same time that signing is worth a second processor.
+ * Without it the writer signs alone, so whether it can be started is nobody's trouble.
+ */
+const makeSigner = Effect.fnUntraced(function* ({ identity }: SqliteEngineOptions, board: SharedArrayBuffer) {
+  const scope = yield* Effect.scope
+  const runFork = Effect.runForkWith(yield* Effect.context())
+  const data = (): SignerData => ({ board, seed: Redacted.value(identity.handshakeSeed) })
+  const module = Thread.moduleBeside(import.meta.url, "../thread/signerThread")
+  const limits = Thread.oneAtATime(0)
+  const start = Thread.make({ name: "signer", module, data, limits, heapMiBMax: signerHeapMiBMax, abandon: true })
+  let isWanted = availableParallelism() > 1
+  return (writers: number) => {
+    if (!isWanted || writers < signerWritersMin) return
+    isWanted = false
+    runFork(
+      start.pipe(
+        Scope.provide(scope),
+        Effect.catch(({ message }) => Effect.logDebug(`the ledger's signer thread cannot be started: ${message}`))
+      )
+    )
+  }
+})
 
 const makeReader = (name: string, { coop, path }: SqliteEngineOptions) => {
   const data: ReaderData = { path, coop }
@@ -127,16 +165,19 @@ export const make: (options: SqliteEngineOptions) => Effect.Effect<LedgerEngine,
     const runFork = Effect.runForkWith(yield* Effect.context())
     const versions = yield* Effect.acquireRelease(PubSub.sliding<number>(1), PubSub.shutdown)
     // The writer first: it makes the file, and as the last to close it, it leaves no log behind.
-    const writer = yield* makeWriter(options, (version) => {
+    const board = boardMemory()
+    const writer = yield* makeWriter(options, board, (version) => {
       runFork(PubSub.publish(versions, version))
     })
+    const signFor = yield* makeSigner(options, board)
     const [reader, courier] = yield* Effect.all([makeReader("reader", options), makeReader("courier", options)], {
       concurrency: "unbounded"
     })
     const verifySignatures = yield* SignatureThreads.make
-    const write = typed<WriterCalls, LedgerError | CommitUnknown>((name, args) =>
-      send(writer, name, args).pipe(Effect.catch((failure) => writeFailure(path, failure)))
-    )
+    const write = typed<WriterCalls, LedgerError | CommitUnknown>((name, args) => {
+      signFor(writer.waiting())
+      return send(writer, name, args).pipe(Effect.catch((failure) => writeFailure(path, failure)))
+    })
     const read = typed<ReaderCalls, LedgerError>((name, args) =>
       (longQuestions.has(name) ? courier : reader).call(name, args).pipe(
         Effect.retry({ times: readTriesMax - 1, while: ({ _tag }) => _tag === "Lost" }),

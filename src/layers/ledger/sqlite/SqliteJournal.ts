@@ -99,6 +99,11 @@ export class SqliteJournal implements Journal {
       this.#entries,
       this.#branches,
       this.#sums,
+      this.#references.keyUsers,
+      this.#references.concerned,
+      this.#books.isNothingOpen,
+      this.#quarantine.isEmpty,
+      this.#refusals.isEmpty,
       counter
     ])
   }
@@ -141,6 +146,10 @@ export class SqliteJournal implements Journal {
 
   prove(id: EntryId, signature: Uint8Array): void {
     this.#entries.prove(id, signature)
+  }
+
+  sign(version: number, signature: Uint8Array): void {
+    this.#entries.sign(version, signature)
   }
 
   add(admitted: PastEntry, sealed: SealedBytes, proof: Proof): number {

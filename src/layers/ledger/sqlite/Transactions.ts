@@ -79,6 +79,7 @@ export class Transactions {
     const answer = body()
     for (const keeper of this.#keepers) {
       keeper.end?.()
+      keeper.forget?.()
       keeper.begin?.()
     }
     return answer

@@ -91,18 +91,25 @@ export class Callers {
     if (calls === 0 || this.#out.size >= this.#limits.batchesMax) return undefined
     const large = calls >= this.#limits.earlyCallsMin || this.#waitingBytes >= this.#limits.earlyBytesMin
     if (this.#out.size > 0 && !large) return undefined
-    const taken = this.#take()
+    const taken = this.#take(this.#out.size === 0 ? this.#share(calls) : this.#limits.batchCallsMax)
     this.#number += 1
     this.#out.set(this.#number, taken)
     this.#outCalls += taken.length
     return { number: this.#number, calls: taken }
   }
 
-  #take(): ReadonlyArray<PendingCall> {
+  /** Of many who wait while nothing is out, half go first, so that the thread has the others while these come again. */
+  #share(calls: number): number {
+    const { batchCallsMax, batchesMax, earlyCallsMin } = this.#limits
+    const half = Math.ceil(calls / 2)
+    return batchesMax > 1 && half >= earlyCallsMin ? Math.min(half, batchCallsMax) : batchCallsMax
+  }
+
+  #take(callsMax: number): ReadonlyArray<PendingCall> {
     const taken: Array<PendingCall> = []
     let bytes = 0
     for (const call of this.#waiting) {
-      if (taken.length >= this.#limits.batchCallsMax) break
+      if (taken.length >= callsMax) break
       if (taken.length > 0 && bytes + call.bytes > this.#limits.batchBytesMax) break
       taken.push(call)
       bytes += call.bytes

@@ -43,6 +43,8 @@ export interface Thread {
     args: ReadonlyArray<unknown>,
     options?: CallOptions
   ) => Effect.Effect<unknown, CallFailure>
+  /** Calls that it has or that wait for it. */
+  readonly waiting: () => number
   /** How often it ended by itself. */
   readonly restarts: () => number
 }
@@ -99,6 +101,7 @@ class Post {
   readonly #later: (body: () => void) => void
   #life: Life | undefined
   #flushing = false
+  #answering = false
   #started = false
 
   constructor(options: ThreadOptions, later: (body: () => void) => void) {
@@ -132,6 +135,7 @@ class Post {
 
   /** Sends what waits: where calls go together, when all who can run now have called. */
   flush(): void {
+    if (this.#answering) return
     if (this.#options.limits.batchCallsMax === 1) this.#flush()
     else if (!this.#flushing) {
       this.#flushing = true
@@ -142,8 +146,14 @@ class Post {
   #take(message: FromThread): void {
     if (message._tag === "Answers") {
       this.#options.onNote?.(message.note)
-      this.callers.answered(message.batch, message.answers)
-      this.flush()
+      // Who is answered and asks again does so at once, and what they ask goes together.
+      this.#answering = true
+      try {
+        this.callers.answered(message.batch, message.answers)
+      } finally {
+        this.#answering = false
+      }
+      this.#flush()
     } else if (message._tag === "Told") this.#options.onTold?.(message.value)
   }
 
@@ -267,6 +277,7 @@ export const make: (options: ThreadOptions) => Effect.Effect<Thread, Thrown, Sco
           post.flush()
           return Effect.sync(() => post.callers.withdraw(call))
         }),
+      waiting: () => post.callers.size,
       restarts: () => restarts
     }
   }

@@ -3,7 +3,7 @@
  * so a batch is done before the next one is looked at. What is thrown outside of a call ends the thread, and the main
  * thread starts another one (Thread.ts). What the thread needs to know is in its `workerData`.
  */
-import { parentPort } from "node:worker_threads"
+import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads"
 import { type Answer, type CallMessage, type FromThread, thrownOf, type ToThread } from "./messages.ts"
 
 export interface Served {
@@ -11,6 +11,11 @@ export interface Served {
   readonly run: (calls: ReadonlyArray<CallMessage>) => ReadonlyArray<Answer>
   /** Said with the answers of each batch. */
   readonly note?: () => unknown
+  /**
+   * Milliseconds of looking out for the next batch before the thread sleeps, from which it takes 0.1 ms to wake. Who
+   * asks again as soon as he is answered finds it awake; where there is one processor, it would only be in his way.
+   */
+  readonly lookoutMillis?: number
   readonly close: () => void
 }
 
@@ -42,6 +47,16 @@ export const oneByOne =
       }
     })
 
+/** The next message, if it comes soon. */
+const soon = (port: MessagePort, lookoutMillis: number): ToThread | undefined => {
+  const endsAt = performance.now() + lookoutMillis
+  do {
+    const next: { readonly message: ToThread } | undefined = receiveMessageOnPort(port)
+    if (next !== undefined) return next.message
+  } while (performance.now() < endsAt)
+  return undefined
+}
+
 /** Runs this thread: `start` begins its work, and gets a way to tell things unasked. */
 export const serve = (start: (tell: (value: unknown) => void) => Served): void => {
   const port = parentPort
@@ -57,14 +72,18 @@ export const serve = (start: (tell: (value: unknown) => void) => Served): void =
     say({ _tag: "NotStarted", thrown: thrownOf(error) })
     return
   }
-  port.on("message", (message: ToThread) => {
-    if (message._tag === "Close") {
-      served.close()
-      port.close()
-      return
+  const { close, lookoutMillis = 0, note, run } = served
+  port.on("message", (first: ToThread) => {
+    for (let message: ToThread | undefined = first; message !== undefined;) {
+      if (message._tag === "Close") {
+        close()
+        port.close()
+        return
+      }
+      const answers = run(message.calls)
+      say({ _tag: "Answers", batch: message.batch, answers, note: note?.() })
+      message = lookoutMillis === 0 ? undefined : soon(port, lookoutMillis)
     }
-    const answers = served.run(message.calls)
-    say({ _tag: "Answers", batch: message.batch, answers, note: served.note?.() })
   })
   say({ _tag: "Ready" })
 }

@@ -1,10 +1,12 @@
 /**
  * The thread that writes: `Bookkeeper` over the file, one commit for all who ask at the same time. It has the key, so
- * that drafting, signing and writing an entry is one step.
+ * that drafting, signing and writing an entry is one step; a second thread helps to sign (SigningBoard.ts).
  */
+import { availableParallelism } from "node:os"
 import { workerData } from "node:worker_threads"
 import { frame, SigningKey } from "../../../domain/ed25519.ts"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
+import { entryTag } from "../../../protocol/entry.ts"
 import { Bookkeeper } from "../Bookkeeper.ts"
 import type { BookkeeperCalls } from "../Engine.ts"
 import { type CheckpointDraft, writeCheckpoint } from "../sqlite/AuditorCheckpoint.ts"
@@ -12,6 +14,7 @@ import type { BooksRepair, RepairOutcome } from "../sqlite/AuditorRepair.ts"
 import { openJournal, type SqliteJournal } from "../sqlite/SqliteJournal.ts"
 import { groupCommit } from "./groupCommit.ts"
 import { caller, serve } from "./serve.ts"
+import { SigningBoard } from "./SigningBoard.ts"
 
 export interface WriterData {
   readonly path: string
@@ -19,6 +22,8 @@ export interface WriterData {
   readonly account: AccountId
   /** The seed of the account's key. The thread's copy is wiped. */
   readonly seed: Uint8Array
+  /** Where others may help to sign. */
+  readonly board: SharedArrayBuffer
   /** A thread before this one may have ended while it committed. */
   readonly again: boolean
 }
@@ -42,21 +47,31 @@ const settle = (journal: SqliteJournal): void => {
   )
 }
 
-const { account, again, coop, path, seed }: WriterData = workerData
+/** Somebody who pays one after the other is back within 0.15 ms. */
+const lookoutMillis = 0.2
+
+const { account, again, board, coop, path, seed }: WriterData = workerData
 
 serve(() => {
   const key = SigningKey.fromSeed(seed)
   seed.fill(0)
   const journal = openJournal(path, { coop })
   if (again) settle(journal)
-  const bookkeeper = new Bookkeeper(journal, { account, sign: (tag, message) => key.sign(frame(tag, message)) })
+  const signing = new SigningBoard(board, (id) => key.sign(frame(entryTag, id)))
+  const bookkeeper = new Bookkeeper(journal, {
+    account,
+    sign: (tag, message) => key.sign(frame(tag, message)),
+    signLater: (id, put) => signing.post(id, put)
+  })
+  const write = <A>(body: () => A): A => journal.write(() => signing.within(body))
   const more: Omit<WriterCalls, keyof BookkeeperCalls> = {
     repair: (repair, onlyAt) => journal.repair(repair, onlyAt),
     checkpoint: (draft, signature) => writeCheckpoint(journal.database, draft, signature)
   }
   return {
-    run: groupCommit(journal, caller(bookkeeper, more)),
+    run: groupCommit({ write }, caller(bookkeeper, more)),
     note: () => journal.version(),
+    lookoutMillis: availableParallelism() > 1 ? lookoutMillis : 0,
     close: () => journal.close()
   }
 })

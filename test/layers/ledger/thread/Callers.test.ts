@@ -46,6 +46,20 @@ describe("Callers", () => {
     assert.strictEqual(names(), "jklmnopq")
   })
 
+  it("halves what many bring at once, so that the thread has the one half while the other comes again", () => {
+    const callers = new Callers({ ...limits, batchCallsMax: 100 })
+    for (let call = 0; call < 10; call++) callers.add(callOf("few", 1))
+    assert.strictEqual(callers.next()?.calls.length, 10)
+    callers.answered(1, [])
+    for (let call = 0; call < 25; call++) callers.add(callOf("many", 1))
+    assert.strictEqual(callers.next()?.calls.length, 13)
+    assert.strictEqual(callers.next()?.calls.length, 12)
+    callers.answered(2, [])
+    // They come again while the others are out.
+    for (let call = 0; call < 13; call++) callers.add(callOf("again", 1))
+    assert.strictEqual(callers.next()?.calls.length, 13)
+  })
+
   it("keeps batches below the bytes that they may have, and sends a larger call alone", () => {
     const callers = new Callers(limits)
     for (const [name, bytes] of [

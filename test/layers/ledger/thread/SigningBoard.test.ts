@@ -1,0 +1,95 @@
+import { assert, describe, it } from "@effect/vitest"
+import { randomBytes } from "node:crypto"
+import { Effect } from "effect"
+import { Worker } from "node:worker_threads"
+import { boardMemory, SigningBoard } from "../../../../src/layers/ledger/thread/SigningBoard.ts"
+import { type HelperData, mark } from "../../../fixtures/signingHelper.ts"
+
+const own = (id: Uint8Array) => mark(id, 1)
+
+const helperOf = (data: HelperData) =>
+  Effect.acquireRelease(
+    Effect.callback<Worker>((resume) => {
+      const worker = new Worker(new URL("../../../fixtures/signingHelper.ts", import.meta.url), { workerData: data })
+      worker.once("message", () => resume(Effect.succeed(worker)))
+    }),
+    (worker) => Effect.promise(() => worker.terminate())
+  )
+
+/** Signs so many ids at a board; says how many of them the helper signed. Each has to have its own signature. */
+const signMany = (board: SigningBoard, count: number): number => {
+  const signatures = new Map<string, Uint8Array>()
+  const ids = Array.from({ length: count }, () => randomBytes(32))
+  board.within(() => {
+    for (const id of ids) board.post(id, (signature) => signatures.set(id.toString("hex"), signature))
+  })
+  let helped = 0
+  for (const id of ids) {
+    const signature = signatures.get(id.toString("hex")) ?? assert.fail("an id without a signature")
+    const isHelped = signature[63] === 2
+    assert.deepStrictEqual(signature, mark(id, isHelped ? 2 : 1))
+    if (isHelped) helped++
+  }
+  return helped
+}
+
+/** Waits until a helper has said in the memory that it is there. */
+const present = (memory: SharedArrayBuffer) =>
+  Effect.sync(() => {
+    Atomics.wait(new Int32Array(memory), 0, 0, 5_000)
+  })
+
+describe("SigningBoard", () => {
+  it("signs at once while there is no helper", () => {
+    const board = new SigningBoard(boardMemory(), own)
+    const signed: Array<Uint8Array> = []
+    const id = randomBytes(32)
+    board.post(id, (signature) => signed.push(signature))
+    assert.deepStrictEqual(signed, [own(id)])
+    assert.strictEqual(signMany(board, 1000), 0)
+  })
+
+  it.live("shares the work with a helper, and each entry gets its own signature", () =>
+    Effect.gen(function* () {
+      const memory = boardMemory()
+      yield* helperOf({ board: memory, signatures: Infinity })
+      yield* present(memory)
+      const board = new SigningBoard(memory, own)
+      let helped = 0
+      for (const count of [1, 7, 8, 9, 64, 255, 256, 257, 1000]) helped += signMany(board, count)
+      for (let round = 0; round < 200; round++) helped += signMany(board, 1 + (round % 70))
+      assert.isAbove(helped, 0)
+    })
+  )
+
+  it.live("forgets what was put up by somebody who failed", () =>
+    Effect.gen(function* () {
+      const memory = boardMemory()
+      yield* helperOf({ board: memory, signatures: Infinity })
+      yield* present(memory)
+      const board = new SigningBoard(memory, own)
+      for (let round = 0; round < 50; round++) {
+        const failing = () =>
+          board.within(() => {
+            for (let index = 0; index < 40; index++) board.post(randomBytes(32), () => assert.fail("put after all"))
+            throw new Error("not this time")
+          })
+        assert.throws(failing, "not this time")
+        signMany(board, 40)
+      }
+    })
+  )
+
+  it.live("goes on alone when a helper does not finish what it has begun", () =>
+    Effect.gen(function* () {
+      const memory = boardMemory()
+      yield* helperOf({ board: memory, signatures: 5 })
+      yield* present(memory)
+      const board = new SigningBoard(memory, own, { helperMillisMax: 50 })
+      let helped = 0
+      for (let round = 0; round < 100; round++) helped += signMany(board, 64)
+      assert.isAtMost(helped, 5)
+      assert.strictEqual(signMany(board, 256), 0)
+    })
+  )
+})
