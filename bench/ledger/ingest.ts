@@ -2,7 +2,7 @@
  * Entries of others through `Ledger.receive`, in windows as catch-up has them, into an empty ledger in each turn:
  *
  * - **strict**: every signature first (`each`), several windows on their way, as from several members;
- * - **catch-up**: by the ends of runs (`runs`), one window after the other, as from one member; without and with the
+ * - **catch-up**: by the ends of runs (`runs`), as many windows at a time as one exchange has; without and with the
  *   proofs of the rest, which follow in the background;
  * - **verify**: the same windows through the same threads, and nothing else;
  * - **store**: the same windows judged and written in this process, and no signature looked at.
@@ -16,6 +16,7 @@ import { Bookkeeper } from "../../src/layers/ledger/Bookkeeper.ts"
 import type { SealedBytes } from "../../src/layers/ledger/Journal.ts"
 import * as SignatureThreads from "../../src/layers/ledger/sqlite/SignatureThreads.ts"
 import { openJournal } from "../../src/layers/ledger/sqlite/SqliteJournal.ts"
+import { windowsTaken } from "../../src/programs/ledgerSync/ask.ts"
 import { windowBytesMax, windowEntriesMax } from "../../src/protocol/ledgerSync.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { found, openLedger, temporaryDirectory } from "./ledgers.ts"
@@ -66,7 +67,7 @@ export const receiveAll = Effect.fnUntraced(function* (
       const lost = received.rejected + received.malformed + received.badSignature + received.known
       if (lost > 0) return yield* new BenchFailed({ detail: JSON.stringify({ ...received, missing: missing.length }) })
     }),
-    { concurrency: verify === "each" ? membersSending : 1, discard: true }
+    { concurrency: verify === "each" ? membersSending : windowsTaken, discard: true }
   )
 })
 

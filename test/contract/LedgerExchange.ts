@@ -11,6 +11,7 @@ import {
   exchange,
   type LedgerFixture,
   pay,
+  pause,
   until
 } from "../fixtures/ledgerPeople.ts"
 import { nothing } from "../fixtures/ledgerReceived.ts"
@@ -188,7 +189,7 @@ export const exchanging = ({ ledger, test }: LedgerFixture) => {
       const again = [{ body: fourth.body, signature: first.signature }, fifth]
       let last = yield* bob.receive(again, "runs")
       for (let tries = 0; last.badSignature > 0 && tries < 1000; tries++) {
-        yield* Effect.yieldNow
+        yield* pause
         last = yield* bob.receive(again, "runs")
       }
       assert.strictEqual(last.added, 2)

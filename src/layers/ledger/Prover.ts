@@ -3,21 +3,27 @@
  * for them. What has a bad signature stays vouched for until somebody brings a good one, which is asked for again and
  * again (Reconciler.ts) and then looked at when it comes (receiving.ts).
  */
-import { Effect, Queue } from "effect"
+import { Clock, Effect, Queue } from "effect"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
 import * as Metric from "../../domain/metrics.ts"
 import { Metrics, reportAndIgnore } from "../../services/Metrics.ts"
 import type { CommitUnknown, LedgerEngine } from "./Engine.ts"
 import type { LedgerError } from "../../services/Ledger.ts"
 
-/** Signatures verified in one go: some 30 ms of a thread. */
+/** Signatures verified in one go: some 90 ms of a thread. */
 const batchMax = 512
+/** While runs come they go first, since each has a signature to be verified before it is in the books. */
+const quietMillis = 100
+/** Whoever sends without end cannot keep the rest from being verified: one batch after each such time. */
+const patienceMillis = 1000
 
 export class Prover {
   readonly #engine: LedgerEngine
   readonly #queue: Queue.Queue<void>
   /** The first entry that is left with a bad signature. */
   #stuckAt: EntryId | undefined
+  /** When runs came last, in milliseconds since the epoch. */
+  #cameAt = -Infinity
 
   private constructor(engine: LedgerEngine, queue: Queue.Queue<void>) {
     this.#engine = engine
@@ -41,6 +47,21 @@ export class Prover {
         })
   )
 
+  /** Runs come in. */
+  readonly coming: Effect.Effect<void> = Effect.map(Clock.currentTimeMillis, (now) => {
+    this.#cameAt = now
+  })
+
+  #untilQuiet(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const before = yield* Clock.currentTimeMillis
+      for (let now = before; now - this.#cameAt < quietMillis && now - before < patienceMillis;) {
+        yield* Effect.sleep(quietMillis - Math.max(0, now - this.#cameAt))
+        now = yield* Clock.currentTimeMillis
+      }
+    })
+  }
+
   /** There may be something to do. */
   wake(): void {
     Queue.offerUnsafe(this.#queue, undefined)
@@ -57,6 +78,7 @@ export class Prover {
     const metrics = yield* Metrics
     let stuckAt: EntryId | undefined
     for (let after = 0; ;) {
+      yield* this.#untilQuiet()
       const entries = yield* this.#engine.read("vouched", batchMax, after)
       if (entries.length === 0) break
       after = entries.at(-1)?.version ?? Infinity

@@ -56,6 +56,7 @@ export const receive = (
 ): Effect.Effect<Received, LedgerError> =>
   serving.writing(
     Effect.fnUntraced(function* ({ engine, prover, wakes }) {
+      if (verify === "runs") yield* prover.coming
       // What came with bad signatures is proved by good ones, so these are looked at.
       const verdicts = yield* engine.verifySignatures(entries, prover.isStuck ? "each" : verify)
       yield* countVerdicts(verdicts)
@@ -68,6 +69,7 @@ export const receive = (
               Effect.fail(storageFailed(engine.coop, unknown))
             )
       if (judged.added > 0) wakes.wake()
+      if (verify === "runs") yield* prover.coming
       if (proven.some(({ proof }) => proof === "vouched")) prover.wake()
       else if (judged.known > 0) yield* prover.known
       const received = {

@@ -1,9 +1,9 @@
 /**
  * One exchange in which this node catches up with another: it finds what it lacks (domain/ledgerReconcile.ts) and gets
- * it in windows, each of which is stored before the next is asked for. A cut loses at most one window, and the next
- * exchange begins with what is here by then.
+ * it in windows: while one is stored, the signatures of the next are looked at, and the one after it is on its way. A
+ * cut loses at most these, and the next exchange begins with what is here by then.
  */
-import { Clock, Effect, Result } from "effect"
+import { Clock, Effect, Option, Result, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
 import { type AccountId, type EntryId, type IdentifiedEntry } from "../../domain/ledgerEntry.ts"
 import type { Refined, Wants } from "../../domain/ledgerReconcile.ts"
@@ -27,6 +27,8 @@ import { SyncMalformed, SyncTooMuch } from "./errors.ts"
 
 /** After this time others get their turn; what is left follows then. */
 const turnMillis = 60_000
+/** Windows that are verified or stored at the same time. */
+export const windowsTaken = 2
 /** Ranges compared in one exchange: more than 20,000 authors of whom each one differs. */
 const comparedMax = 65_536
 /** Ranges and chains wanted in one exchange. */
@@ -218,6 +220,17 @@ const proven = Effect.fnUntraced(function* ({ ledger }: Books) {
   }
 })
 
+/** Asks for what is wanted, window after window, until the last one or until there is no more time. */
+const windowsOf = (talk: Asking, wants: Wants, endMillis: number) =>
+  Stream.paginate(
+    want(talk, wants),
+    Effect.fnUntraced(function* (asking) {
+      const window = yield* asking
+      const goesOn = !window.done && (yield* Clock.currentTimeMillis) <= endMillis
+      return [[window], goesOn ? Option.some(talk.ask({ _tag: "Next" }, "Window")) : Option.none()] as const
+    })
+  )
+
 const catchUp = Effect.fnUntraced(function* (books: Books, talk: Asking, tell: Progress) {
   const beganMillis = yield* Clock.currentTimeMillis
   yield* proven(books)
@@ -227,16 +240,21 @@ const catchUp = Effect.fnUntraced(function* (books: Books, talk: Asking, tell: P
   const state = (isComplete: boolean): Exchange => ({ entries, lacking, received: intake.received, isComplete })
   yield* tell(state(isNothing(wants)))
   if (!isNothing(wants)) {
-    let window = yield* want(talk, wants)
-    for (;;) {
+    const take = Effect.fnUntraced(function* (window: { readonly entries: ReadonlyArray<SealedBytes>; done: boolean }) {
       yield* intake.take(window.entries, "runs")
       yield* tell(state(false))
-      if (window.done) break
-      if ((yield* Clock.currentTimeMillis) - beganMillis > turnMillis) {
-        yield* talk.end
-        return state(false)
-      }
-      window = yield* talk.ask({ _tag: "Next" }, "Window")
+      return window.done
+    })
+    const isLast = yield* windowsOf(talk, wants, beganMillis + turnMillis).pipe(
+      Stream.mapEffect(take, { concurrency: windowsTaken }),
+      Stream.runFold(
+        () => false,
+        (before, isLast) => before || isLast
+      )
+    )
+    if (!isLast) {
+      yield* talk.end
+      return state(false)
     }
     yield* intake.fetchMissing()
   }

@@ -260,6 +260,8 @@ describe("answer", () => {
       yield* a.connect(b)
       for (let payment = 0; payment < 10; payment++) yield* b.ledger.transfer({ to: a.account, amount: 1 })
       yield* untilAlike(nodes)
+      // Only what is proven is shown.
+      yield* until(Effect.map(a.ledger.status, ({ vouched }) => vouched === 0))
       const coop = Option.getOrThrow(yield* a.ledger.cooperative).id
       const [last] = (yield* b.ledger.history({ max: 50 })).filter(({ entry }) => entry.author === b.account)
       const talk = yield* speak(b, a)
