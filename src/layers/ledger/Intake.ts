@@ -128,7 +128,9 @@ export class Intake {
   #take(candidate: Candidate): Outcome | "known" {
     const { own, proof } = candidate
     this.#earn(looksPerEntry)
-    if (this.#journal.find(own.id) !== undefined) {
+    const { author, seq } = own.entry
+    // Most of what comes goes on with a chain, which is known without a look into the table.
+    if (!this.#journal.isBeyondEnd(author, seq) && this.#journal.find(own.id) !== undefined) {
       if (proof === "signed") this.#proveAgain(own.id, candidate.signature)
       return "known"
     }

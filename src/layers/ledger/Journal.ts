@@ -131,6 +131,8 @@ export interface Journal extends JournalReads, DraftPast, LedgerPast {
   isForked(author: AccountId): boolean
   /** The lowest position with two entries of an author, if there is one. */
   lowestFork(author: AccountId): number | undefined
+  /** Whether a position is surely behind the end of an author's chain, so that nothing of him can be there. */
+  isBeyondEnd(author: AccountId, seq: number): boolean
   /** Entries of an author at a position. */
   at(author: AccountId, seq: number): ReadonlyArray<EntryId>
   /** Takes in an admitted entry: booking, balances, uses and heads follow. Within `write`. Returns its version. */

@@ -161,6 +161,11 @@ export class MemoryJournal implements Journal {
     return this.graph.author(author)?.lowestFork
   }
 
+  isBeyondEnd(author: AccountId, seq: number): boolean {
+    const tip = this.tip(author)
+    return tip === undefined || (!this.isForked(author) && seq > tip.entry.seq)
+  }
+
   at(author: AccountId, seq: number): ReadonlyArray<EntryId> {
     return (this.graph.author(author)?.bySeq[seq] ?? []).map(({ id }) => id)
   }

@@ -12,7 +12,7 @@ import type { Entries, Located } from "./Entries.ts"
 import type { References } from "./References.ts"
 import { LastAnswer } from "./LastAnswer.ts"
 import type { SumsRows } from "./Sums.ts"
-import { hexOf, integerOf } from "./values.ts"
+import { execute, hexOf, integerOf } from "./values.ts"
 
 export class Books {
   readonly #accounts: Accounts
@@ -65,7 +65,7 @@ export class Books {
       const number = this.#accounts.ensure(account)
       const open = booked && (posting ? amount > 0 : amount < 0)
       if (open && this.isNothingOpen.isAbout(number)) this.isNothingOpen.changed()
-      this.#insertLeg.run(number, currency, version, amount, posting ? 1 : 0, booked ? 1 : 0, open ? 1 : 0)
+      execute(this.#insertLeg, number, currency, version, amount, posting ? 1 : 0, booked ? 1 : 0, open ? 1 : 0)
       if (!booked) continue
       if (posting) this.#sums.change(number, currency, amount, 0, amount > 0 ? amount : 0)
       else if (amount < 0) this.#sums.change(number, currency, 0, -amount, 0)

@@ -11,7 +11,7 @@ import type { SealedBytes, StoredEntry } from "../Journal.ts"
 import { chainFromText, chainToText } from "./chainText.ts"
 import { RecentCache } from "./RecentCache.ts"
 import { DamagedValue } from "./storageError.ts"
-import { bytesOf, fromHex, hexOf, integerOf, kindNumbers, optionalOf, type Row, textOf } from "./values.ts"
+import { bytesOf, execute, fromHex, hexOf, integerOf, kindNumbers, optionalOf, type Row, textOf } from "./values.ts"
 
 /** An entry with its place in the tables. */
 export interface Located extends PastEntry {
@@ -171,16 +171,17 @@ export class Entries {
   }
 
   prove(id: EntryId, signature: Uint8Array): void {
-    this.#prove.run(signature, fromHex(id))
+    execute(this.#prove, signature, fromHex(id))
   }
 
   sign(version: number, signature: Uint8Array): void {
-    this.#sign.run(signature, version)
+    execute(this.#sign, signature, version)
   }
 
   insert(one: Located, prev: Located | undefined, booked: boolean, signed: boolean, sealed: SealedBytes): void {
     const { author, branch, chain, entry, id, version } = one
-    this.#insert.run(
+    execute(
+      this.#insert,
       version,
       fromHex(id),
       author,

@@ -5,7 +5,7 @@ import { subjectOf } from "../../../domain/ledgerEntry.ts"
 import type { Accounts } from "./Accounts.ts"
 import type { Entries, Located } from "./Entries.ts"
 import { LastAnswer } from "./LastAnswer.ts"
-import { fromHex, integerOf, type Row, roles } from "./values.ts"
+import { execute, fromHex, integerOf, type Row, roles } from "./values.ts"
 
 export class References {
   readonly #accounts: Accounts
@@ -62,7 +62,7 @@ export class References {
     if (subject !== undefined) this.#add(subject, entry.kind === "reverse" ? roles.reverse : roles.resolve, one)
     if (entry.prev === null && entry.coop !== null) this.#add(entry.coop, roles.genesis, one)
     this.keyUsers.changed()
-    if (entry.idempotencyKey !== "") this.#insertKey.run(author, fromHex(entry.idempotencyKey), version)
+    if (entry.idempotencyKey !== "") execute(this.#insertKey, author, fromHex(entry.idempotencyKey), version)
     if (entry.kind === "member" || entry.kind === "grant") {
       this.concerned.changed()
       this.#insertConcerning.run(this.#accounts.ensure(entry.account), version, entry.kind === "member" ? 1 : 2)
@@ -104,6 +104,6 @@ export class References {
   }
 
   #add(id: string, role: number, { author, version }: Located): void {
-    this.#insert.run(this.#entries.get(id).version, role, author, version)
+    execute(this.#insert, this.#entries.get(id).version, role, author, version)
   }
 }

@@ -250,6 +250,11 @@ export class SqliteJournal implements Journal {
     return this.#authorOf(author)?.lowestFork
   }
 
+  isBeyondEnd(author: AccountId, seq: number): boolean {
+    const state = this.#authorOf(author)
+    return state === undefined || seq > state.tipSeq
+  }
+
   at(author: AccountId, seq: number): ReadonlyArray<EntryId> {
     const number = this.#accounts.numberOf(author)
     return number === undefined ? [] : this.#entries.at(number, seq)

@@ -1,7 +1,15 @@
 /** Between the columns of SQLite and what the ledger works with: ids and accounts are hex here and blobs there. */
-import type { SQLOutputValue } from "node:sqlite"
+import type { SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite"
 import type { EntryKind } from "../../../domain/ledgerEntry.ts"
 import { DamagedValue } from "./storageError.ts"
+
+/**
+ * Runs a statement that answers nothing. `run` would make an object that says what it did, which takes as long as the
+ * smaller ones of these statements.
+ */
+export const execute = (statement: StatementSync, ...values: ReadonlyArray<SQLInputValue>): void => {
+  statement.get(...values)
+}
 
 export type Row = Record<string, SQLOutputValue>
 
