@@ -10,6 +10,8 @@ import { DatabaseSync } from "node:sqlite"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { BenchFailed } from "../turn/processes.ts"
+import { windowsTaken } from "../../src/programs/ledgerSync/ask.ts"
+import type { SealedEntry } from "../../src/protocol/entry.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { pay } from "./append.ts"
 import { openLedger, preparePlace, temporaryDirectory } from "./ledgers.ts"
@@ -20,7 +22,13 @@ export const largeMembers = 200
 const flatTo = 1.2
 const restartSecondsMax = 2
 const recomputeTimesMax = 3
+/** Entries a second that have to come in meanwhile, and at which pace they are brought. */
 const wantedPerSecond = 5000
+const broughtPerSecond = 5500
+/** Entries of one window that is brought: nearly as many as catching up has in one. */
+const windowEntries = 1500
+/** Entries made ready for one recomputation, which may take some 20 s beside them. */
+const readyEntries = 120_000
 const callers = 64
 
 const Mark = Schema.Struct({
@@ -139,30 +147,75 @@ const soundness = Effect.fnUntraced(function* (ledger: Ledger["Service"], expect
   }
 })
 
-/** Recomputations idle and while sixty-four callers pay without a pause, in turns; then all has to be there. */
-export const measureRecompute = Effect.fnUntraced(function* (large: Large, rounds: number) {
-  const ledger = yield* openLedger(large.directory)
-  const to = large.people.payee
+/** Has all of these entries in the books. */
+const takeAll = Effect.fnUntraced(function* (ledger: Ledger["Service"], entries: ReadonlyArray<SealedEntry>) {
+  let added = 0
+  for (let at = 0; at < entries.length; at += windowEntries) {
+    added += (yield* ledger.receive(entries.slice(at, at + windowEntries), "runs")).added
+  }
+  return { added }
+})
+
+/** Brings entries of others at a pace, as catching up does, until there is no need; says how many are there. */
+const bring = Effect.fnUntraced(function* (
+  ledger: Ledger["Service"],
+  entries: ReadonlyArray<SealedEntry>,
+  goesOn: () => boolean
+) {
+  const before = performance.now()
+  let there = 0
+  const window = Effect.fnUntraced(function* (at: number) {
+    const due = (at / broughtPerSecond) * 1000
+    yield* Effect.sleep(Math.max(0, due - (performance.now() - before)))
+    if (!goesOn()) return
+    const { added } = yield* ledger.receive(entries.slice(at, at + windowEntries), "runs")
+    there += added
+  })
+  const starts = Array.from({ length: Math.ceil(entries.length / windowEntries) }, (_, index) => index * windowEntries)
+  yield* Effect.forEach(starts, window, { concurrency: windowsTaken, discard: true })
+  return there
+})
+
+/**
+ * Recomputations idle, while entries of others come at a pace, and while sixty-four callers pay without a pause; then
+ * all has to be there.
+ */
+export const measureRecompute = Effect.fnUntraced(function* (large: Large, entries: number, rounds: number) {
+  const { directory, people } = large
+  people.skip(entries)
+  const ledger = yield* openLedger(directory)
   const start = yield* ledger.journalVersion
-  let answered = 0
+  let added = 0
   const verdicts: Array<Verdict> = []
-  for (let round = 1; round <= rounds; round++) {
-    const idle = yield* timed(ledger.recomputeBalancesWithRetry)
+  const beside = Effect.fnUntraced(function* <E>(load: (goesOn: () => boolean) => Effect.Effect<number, E>) {
     const state = { isDone: false }
-    const paying = pay(ledger, { callers, goesOn: () => !state.isDone, to })
     const recompute = Effect.tap(timed(ledger.recomputeBalancesWithRetry), () =>
       Effect.sync(() => (state.isDone = true))
     )
-    const [busy, came] = yield* Effect.all([recompute, paying], { concurrency: "unbounded" })
-    answered += came
+    const [busy, came] = yield* Effect.all([recompute, load(() => !state.isDone)], { concurrency: "unbounded" })
+    added += came
+    return { ...busy, perSecond: came / busy.seconds }
+  })
+  for (let round = 1; round <= rounds; round++) {
+    const ready = people.take(readyEntries)
+    const idle = yield* timed(ledger.recomputeBalancesWithRetry)
+    const coming = yield* beside((goesOn) => bring(ledger, ready, goesOn))
+    // What came and was not needed any more goes in now, since the next ones go on from it.
+    const { added: rest } = yield* takeAll(ledger, ready)
+    added += rest
+    const paying = yield* beside((goesOn) => pay(ledger, { callers, goesOn, to: people.payee }))
+    const about = (what: string, { perSecond, seconds, value }: typeof coming, atLeast?: number) => [
+      { goal: `recomputation ${round} while ${what}, s`, measured: seconds },
+      { goal: "to idle", measured: seconds / idle.seconds, atMost: recomputeTimesMax },
+      { goal: "entries/s meanwhile", measured: perSecond, ...(atLeast === undefined ? {} : { atLeast }) },
+      { goal: "snapshots caught up with", measured: value.retries }
+    ]
     verdicts.push(
       { goal: `recomputation ${round}, idle, s`, measured: idle.seconds },
-      { goal: `recomputation ${round} while entries come, s`, measured: busy.seconds },
-      { goal: "to idle", measured: busy.seconds / idle.seconds, atMost: recomputeTimesMax },
-      { goal: "entries/s that came meanwhile", measured: came / busy.seconds, atLeast: wantedPerSecond },
-      { goal: "snapshots caught up with", measured: busy.value.retries }
+      ...about("entries come", coming, wantedPerSecond),
+      ...about(`${callers} callers pay`, paying)
     )
   }
-  yield* soundness(ledger, start + answered)
+  yield* soundness(ledger, start + added)
   return verdicts
 }, Effect.scoped)

@@ -88,7 +88,7 @@ const measureLarge = Effect.fnUntraced(function* (
   if (!wanted.has("restart") && !wanted.has("recompute")) return
   yield* settle(journal)
   if (wanted.has("restart")) yield* add(judged(yield* measureRestart(journal, largeRounds, cold)))
-  if (wanted.has("recompute")) yield* add(judged(yield* measureRecompute(journal, largeRounds)))
+  if (wanted.has("recompute")) yield* add(judged(yield* measureRecompute(journal, entries, largeRounds)))
 }, Effect.scoped)
 
 /** The machine, and how busy it was before. */

@@ -107,7 +107,8 @@ const makeWriter = (options: SqliteEngineOptions, board: SharedArrayBuffer, onVe
       coop,
       account,
       seed: Redacted.value(identity.handshakeSeed),
-      board,
+      // What a helper may still do for the thread before must not get into another entry.
+      board: again ? boardMemory() : board,
       again
     }),
     limits: { ...writerLimits, callsMax: options.callsMax ?? callsMax },

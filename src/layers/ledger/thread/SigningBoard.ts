@@ -109,8 +109,9 @@ export class SigningBoard {
       const isOwn = this.#places.take(place) || !this.#isHelped(place)
       const id = this.#places.id(place)
       // A copy: what is shared is used again.
-      this.#puts[place]?.(isOwn ? this.#sign(id) : new Uint8Array(this.#places.signature(place)))
+      const signature = isOwn ? this.#sign(id) : new Uint8Array(this.#places.signature(place))
       this.#places.clear(place)
+      this.#puts[place]?.(signature)
     }
     this.#end()
   }
@@ -140,9 +141,9 @@ export class SigningBoard {
     const { integers } = this.#places
     const at = statesAt + place
     if (!this.#isAlone) Atomics.wait(integers, at, taken, this.#helperMillisMax)
-    if (Atomics.load(integers, at) === signed) return true
-    this.#isAlone = true
-    return false
+    const state = Atomics.load(integers, at)
+    if (state === taken) this.#isAlone = true
+    return state === signed
   }
 }
 

@@ -1,11 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { randomBytes } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import { Worker } from "node:worker_threads"
 import { boardMemory, SigningBoard } from "../../../../src/layers/ledger/thread/SigningBoard.ts"
 import { type HelperData, mark } from "../../../fixtures/signingHelper.ts"
 
-const own = (id: Uint8Array) => mark(id, 1)
+/** As slow as a signature, so that a helper has something to do. */
+const own = (id: Uint8Array) => {
+  for (let round = 0; round < 50; round++) hash("sha256", id)
+  return mark(id, 1)
+}
 
 const helperOf = (data: HelperData) =>
   Effect.acquireRelease(
@@ -77,6 +81,27 @@ describe("SigningBoard", () => {
         assert.throws(failing, "not this time")
         signMany(board, 40)
       }
+    })
+  )
+
+  it.live("keeps its helper when what is signed cannot be put in", () =>
+    Effect.gen(function* () {
+      const memory = boardMemory()
+      yield* helperOf({ board: memory, signatures: Infinity })
+      yield* present(memory)
+      const board = new SigningBoard(memory, own)
+      const full = () =>
+        board.within(() => {
+          for (let index = 0; index < 40; index++) {
+            board.post(randomBytes(32), () => {
+              throw new Error("disk full")
+            })
+          }
+        })
+      assert.throws(full, "disk full")
+      let helped = 0
+      for (let round = 0; round < 200; round++) helped += signMany(board, 200)
+      assert.isAbove(helped, 0)
     })
   )
 
