@@ -1,23 +1,46 @@
 /**
  * Reads and writes the bytes of an entry (entry.ts) in one pass, since every entry is read several times on its way
- * into the books. It knows the one encoding that each entry has and nothing else: for whatever is no entry, and for the
- * rare kinds, it answers `undefined`, and entry.ts takes a slower look. Pure.
+ * into the books. It knows the one encoding that each entry has and nothing else: for whatever is no entry it answers
+ * `undefined`, and entry.ts finds out why. Pure.
  */
-import { compareLegs, type Entry, type EntryAct, type Leg } from "../domain/ledgerEntry.ts"
+import {
+  compareLegs,
+  type Currency,
+  type Entry,
+  type EntryAct,
+  type EntryKind,
+  type Leg
+} from "../domain/ledgerEntry.ts"
 import {
   acksMax,
   amountMax,
   currenciesMax,
+  decimalsMax,
   depsMax,
   entryBytesMax,
   idempotencyKeyBytes,
   legsMax,
-  memoBytesMax
+  memoBytesMax,
+  nameBytesMax,
+  stewardsMax
 } from "../domain/ledgerLimits.ts"
 
-/** Kinds by their number in the bytes, without the genesis. */
-const kinds = [undefined, "member", "grant", "transfer", "hold", "post", "void", "reverse", "ack"] as const
-type QuickKind = Exclude<(typeof kinds)[number], undefined>
+/** Kinds by their number in the bytes. */
+export const kinds = [
+  "genesis",
+  "member",
+  "grant",
+  "transfer",
+  "hold",
+  "post",
+  "void",
+  "reverse",
+  "ack"
+] as const satisfies ReadonlyArray<EntryKind>
+
+/** Whether this can be the symbol of a currency. */
+export const isSymbol = (symbol: string): boolean => /^[A-Za-z][A-Za-z0-9-]{0,15}$/.test(symbol)
+const symbolBytesMax = 16
 
 const idBytes = 32
 const partsOfEntry = 14
@@ -58,15 +81,17 @@ class Reader {
     const acks = this.#ids(acksMax)
     const deps = this.#ids(depsMax)
     const idempotencyKey = this.#idempotencyKey()
-    const memo = this.#memo()
+    const memo = this.#text(memoBytesMax)
     const act = this.#act(kind)
     if (this.#isWrong || act === undefined || this.#at !== this.#bytes.length) return undefined
     return { coop, author, seq, prev, lamport, at, legs, acks, deps, idempotencyKey, memo, ...act }
   }
 
-  #act(kind: QuickKind): EntryAct | undefined {
+  #act(kind: EntryKind): EntryAct | undefined {
     const length = this.#count(arrayOf)
     switch (kind) {
+      case "genesis":
+        return length === 4 ? this.#genesis() : undefined
       case "transfer":
       case "ack":
         return length === 0 ? { kind } : undefined
@@ -84,6 +109,23 @@ class Reader {
           ? { kind, account: this.#id(), currency: this.#currency(), limit: this.#atMost(amountMax) }
           : undefined
     }
+  }
+
+  #genesis(): EntryAct | undefined {
+    const name = this.#text(nameBytesMax)
+    const currencies: Array<Currency> = []
+    for (let left = this.#length(currenciesMax); left > 0 && !this.#isWrong; left--) {
+      if (this.#count(arrayOf) !== 3) this.#fail()
+      const symbol = this.#text(symbolBytesMax)
+      currencies.push({ symbol, decimals: this.#atMost(decimalsMax), startingLimit: this.#atMost(amountMax) })
+    }
+    const stewards = this.#ids(stewardsMax)
+    const threshold = this.#atMost(stewardsMax)
+    const symbols = new Set(currencies.map(({ symbol }) => symbol))
+    const isSound =
+      name !== "" && stewards.length > 0 && threshold > 0 && symbols.size > 0 && symbols.size === currencies.length
+    if (!isSound || !currencies.every(({ symbol }) => isSymbol(symbol))) return undefined
+    return { kind: "genesis", name, currencies, stewards, threshold }
   }
 
   /** The number in a head of this major type, in its shortest form and exact. */
@@ -183,11 +225,11 @@ class Reader {
   }
 
   /** Without controls, so that it can be shown on a terminal. */
-  #memo(): string {
+  #text(bytesMax: number): string {
     const length = this.#count(textOf)
     const from = this.#at
     this.#at += length
-    if (length > memoBytesMax || this.#at > this.#bytes.length) this.#fail()
+    if (length > bytesMax || this.#at > this.#bytes.length) this.#fail()
     if (this.#isWrong || length === 0) return ""
     if (this.#isPlain(from)) return this.#bytes.toString("latin1", from, this.#at)
     const text = this.#bytes.toString("utf8", from, this.#at)
@@ -212,7 +254,7 @@ class Reader {
   }
 }
 
-/** The entry with this body; `undefined` where there is none, and for the genesis. */
+/** The entry with this body; `undefined` where there is none. */
 export const readEntry = (body: Uint8Array): Entry | undefined => new Reader(body).entry()
 
 /** An entry that cannot be written; entry.ts says what is wrong with it. */

@@ -1,6 +1,6 @@
 /**
- * The bytes of an entry (entry.ts) by a whole codec of CBOR: what entryBytes.ts does not write or read, and why bytes
- * are no entry. Pure.
+ * The bytes of an entry (entry.ts) by a whole codec of CBOR: what entryBytes.ts does not write, and why bytes are no
+ * entry. It reads what entryBytes.ts reads but for text that begins with U+FEFF, which its library takes away. Pure.
  */
 import { decode, encode } from "cborg"
 import * as Result from "effect/Result"
@@ -18,24 +18,13 @@ import {
   stewardsMax
 } from "../domain/ledgerLimits.ts"
 import { hex, list, strictCbor } from "./cborParts.ts"
+import { isSymbol, kinds } from "./entryBytes.ts"
 
 /** Bytes of ids and accounts. */
 const idBytes = 32
 
 /** The only version there is. */
 const version = 1
-/** Kinds by their number in the bytes. */
-const kinds = [
-  "genesis",
-  "member",
-  "grant",
-  "transfer",
-  "hold",
-  "post",
-  "void",
-  "reverse",
-  "ack"
-] as const satisfies ReadonlyArray<EntryKind>
 /** Kinds that have a number and no rules yet; the first follows the last of `kinds`. */
 export const reservedKinds = ["keyrotate", "receipt", "checkpoint", "certificate"] as const
 
@@ -163,7 +152,7 @@ const currency = (value: unknown) => {
   const symbol = parts?.[0]
   const decimals = integer(parts?.[1], 0, decimalsMax)
   const startingLimit = integer(parts?.[2], 0, amountMax)
-  if (typeof symbol !== "string" || !/^[A-Za-z][A-Za-z0-9-]{0,15}$/.test(symbol)) return undefined
+  if (typeof symbol !== "string" || !isSymbol(symbol)) return undefined
   return decimals === undefined || startingLimit === undefined ? undefined : { symbol, decimals, startingLimit }
 }
 

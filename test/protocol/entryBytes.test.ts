@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Entry } from "../../src/domain/ledgerEntry.ts"
-import { encodeEntry } from "../../src/protocol/entry.ts"
+import { decodeEntry, encodeEntry } from "../../src/protocol/entry.ts"
 import { readEntry, writeEntry } from "../../src/protocol/entryBytes.ts"
 import { decodeWhole, encodeWhole } from "../../src/protocol/entryCbor.ts"
 import { thorough } from "../fixtures/arbitraries.ts"
@@ -14,15 +14,15 @@ const transferOf = (entry: Entry | undefined) => {
 }
 const transfer = transferOf(sampleEntries["transfer"])
 
+const textsOf = (entry: Entry): string => entry.memo + (entry.kind === "genesis" ? entry.name : "")
+
 describe("writing", () => {
   it.prop(
     "writes the bytes that the whole codec writes, and reads them back",
     { entry: anyEntry },
     ({ entry }) => {
-      const body = writeEntry(entry)
-      if (entry.kind === "genesis") return assert.isUndefined(body)
       const whole = encodeWhole(entry)
-      assert.deepStrictEqual(body, Uint8Array.from(whole))
+      assert.deepStrictEqual(writeEntry(entry), entry.kind === "genesis" ? undefined : Uint8Array.from(whole))
       assert.deepStrictEqual(readEntry(whole), entry)
     },
     thorough
@@ -65,6 +65,12 @@ describe("reading", () => {
     assert.deepStrictEqual(readEntry(encodeWhole(entry)), entry)
   })
 
+  it("keeps a mark of byte order in the name of a cooperative", () => {
+    const genesis = sampleEntries["genesis"] ?? assert.fail("no genesis among the samples")
+    const entry: Entry = genesis.kind === "genesis" ? { ...genesis, name: "\ufeffBrot" } : assert.fail("not a genesis")
+    assert.deepStrictEqual(Result.getOrThrow(decodeEntry(encodeEntry(entry))), entry)
+  })
+
   it.each([
     ["nothing", new Uint8Array()],
     ["arrays in arrays", new Uint8Array(10_000).fill(0x81)],
@@ -86,10 +92,10 @@ describe("reading", () => {
       }
       const entry = readEntry(body)
       const whole = decodeWhole(body)
-      if (entry !== undefined) {
-        readable++
-        assert.deepStrictEqual(Result.getOrUndefined(whole), entry, `FUZZ_SEED=${seed}`)
-      } else if (Result.isSuccess(whole)) assert.strictEqual(whole.success.kind, "genesis", `FUZZ_SEED=${seed}`)
+      if (entry !== undefined) readable++
+      // The library of the whole codec takes away a mark of byte order.
+      if (entry !== undefined && textsOf(entry).includes("\ufeff")) continue
+      assert.deepStrictEqual(entry, Result.getOrUndefined(whole), `FUZZ_SEED=${seed}`)
     }
     assert.isAbove(readable, 100)
   })

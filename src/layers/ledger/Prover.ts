@@ -55,9 +55,11 @@ export class Prover {
   #untilQuiet(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const before = yield* Clock.currentTimeMillis
-      for (let now = before; now - this.#cameAt < quietMillis && now - before < patienceMillis;) {
-        yield* Effect.sleep(quietMillis - Math.max(0, now - this.#cameAt))
-        now = yield* Clock.currentTimeMillis
+      for (let now = before; ; now = yield* Clock.currentTimeMillis) {
+        const sinceMillis = now - this.#cameAt
+        // Less than none has passed where somebody has set the clock back.
+        if (sinceMillis < 0 || sinceMillis >= quietMillis || now < before || now - before >= patienceMillis) return
+        yield* Effect.sleep(quietMillis - sinceMillis)
       }
     })
   }

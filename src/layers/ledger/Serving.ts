@@ -37,6 +37,8 @@ export interface Served {
   readonly scope: Scope.Closeable
   readonly wakes: Wakes
   readonly prover: Prover
+  /** Open when the last of the windows that came has been judged. */
+  readonly windows: { judged: Latch.Latch }
   /** Open once the other members have been asked for this member's chain. */
   readonly ownChainChecked: Latch.Latch
   /** The highest position of this member's chain that others have shown, and that is certainly here. */
@@ -197,6 +199,7 @@ export class Serving {
         scope,
         wakes,
         prover: yield* Prover.make(engine),
+        windows: { judged: Latch.makeUnsafe(true) },
         ownChainChecked: Latch.makeUnsafe(!this.#awaitOwnChain),
         ownSeq: { seen: -1, here: -1 }
       }

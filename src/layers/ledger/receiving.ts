@@ -1,12 +1,12 @@
 /** Entries from outside on their way into the books, and what people do with those that were set aside. */
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Latch, Option } from "effect"
 import type { EntryId } from "../../domain/ledgerEntry.ts"
 import * as Metric from "../../domain/metrics.ts"
 import type { LedgerError, Received, SealedEntries } from "../../services/Ledger.ts"
 import { Metrics } from "../../services/Metrics.ts"
 import type { CommitUnknown, LedgerEngine, ProvenBytes, SignatureVerdict } from "./Engine.ts"
 import { nothingReceived } from "./Intake.ts"
-import { type Serving, storageFailed } from "./Serving.ts"
+import { type Served, type Serving, storageFailed } from "./Serving.ts"
 
 type Entries = SealedEntries["entries"]
 
@@ -49,38 +49,63 @@ const provenOf = (entries: Entries, verdicts: ReadonlyArray<SignatureVerdict>): 
 const numberOf = (verdicts: ReadonlyArray<SignatureVerdict>, wanted: SignatureVerdict): number =>
   verdicts.filter((verdict) => verdict === wanted).length
 
+/**
+ * Windows of runs are judged in the order in which they come. One whose signatures take less time than those of the one
+ * before would otherwise be judged before what it refers to.
+ */
+const inTurn = <A, E>({ windows }: Served, body: (turn: Effect.Effect<void>) => Effect.Effect<A, E>) =>
+  Effect.suspend(() => {
+    const [before, own] = [windows.judged, Latch.makeUnsafe()]
+    windows.judged = own
+    return Effect.ensuring(body(before.await), own.open)
+  })
+
 export const receive = (
   serving: Serving,
   entries: Entries,
   verify: "each" | "runs"
 ): Effect.Effect<Received, LedgerError> =>
-  serving.writing(
-    Effect.fnUntraced(function* ({ engine, prover, wakes }) {
-      if (verify === "runs") yield* prover.coming
-      // What came with bad signatures is proved by good ones, so these are looked at.
-      const verdicts = yield* engine.verifySignatures(entries, prover.isStuck ? "each" : verify)
-      yield* countVerdicts(verdicts)
-      const proven = provenOf(entries, verdicts)
-      const at = Math.round(yield* Clock.currentTimeMillis)
-      const judged =
-        proven.length === 0
-          ? nothingReceived
-          : yield* Effect.catchTag(engine.write("receive", proven, at), "CommitUnknown", (unknown) =>
-              Effect.fail(storageFailed(engine.coop, unknown))
-            )
-      if (judged.added > 0) wakes.wake()
-      if (verify === "runs") yield* prover.coming
-      if (proven.some(({ proof }) => proof === "vouched")) prover.wake()
-      else if (judged.known > 0) yield* prover.known
-      const received = {
-        ...judged,
-        malformed: judged.malformed + numberOf(verdicts, "malformed"),
-        badSignature: numberOf(verdicts, "badSignature")
-      }
-      yield* count(received)
-      return received
-    })
+  serving.writing((served) =>
+    verify === "runs"
+      ? inTurn(served, (turn) => take(served, { entries, verify, turn }))
+      : take(served, { entries, verify, turn: Effect.void })
   )
+
+interface Taken {
+  readonly entries: Entries
+  readonly verify: "each" | "runs"
+  /** When it may be judged. */
+  readonly turn: Effect.Effect<void>
+}
+
+const take: (served: Served, taken: Taken) => Effect.Effect<Received, LedgerError> = Effect.fnUntraced(function* (
+  { engine, prover, wakes }: Served,
+  { entries, turn, verify }: Taken
+) {
+  // What came with bad signatures is proved by good ones, so these are looked at.
+  const verdicts = yield* engine.verifySignatures(entries, prover.isStuck ? "each" : verify)
+  yield* countVerdicts(verdicts)
+  const proven = provenOf(entries, verdicts)
+  yield* turn
+  const at = Math.round(yield* Clock.currentTimeMillis)
+  const judged =
+    proven.length === 0
+      ? nothingReceived
+      : yield* Effect.catchTag(engine.write("receive", proven, at), "CommitUnknown", (unknown) =>
+          Effect.fail(storageFailed(engine.coop, unknown))
+        )
+  if (judged.added > 0) wakes.wake()
+  if (verify === "runs" && judged.added > 0) yield* prover.coming
+  if (proven.some(({ proof }) => proof === "vouched")) prover.wake()
+  else if (judged.known > 0) yield* prover.known
+  const received = {
+    ...judged,
+    malformed: judged.malformed + numberOf(verdicts, "malformed"),
+    badSignature: numberOf(verdicts, "badSignature")
+  }
+  yield* count(received)
+  return received
+})
 
 /** Judges an entry of the quarantine anew. */
 export const release = (serving: Serving, id: EntryId): Effect.Effect<Option.Option<Received>, LedgerError> =>

@@ -37,9 +37,13 @@ const wantedMax = 65_536
 const staleWindowsMax = 256
 /** Rounds of fetching what entries refer to; with deeper chains each time, some thousand entries. */
 const fetchRoundsMax = 64
-/** What is only vouched for does not count as being here; its signatures are looked at first, for a while. */
-const vouchedMillisMax = 5000
+/**
+ * What is only vouched for does not count as being here and would come again, so its signatures are looked at first: as
+ * long as there is less of it each time, which for a minute of windows is two. Some may have bad signatures for ever.
+ */
+const provenMillisMax = 200_000
 const vouchedLookMillis = 200
+const vouchedLooksMax = 25
 /** Branches of forked authors that are told; there are hardly ever any. */
 const branchesMax = 256
 
@@ -212,10 +216,15 @@ class Intake {
   })
 }
 
-/** What is only vouched for has its signatures looked at before it is asked for again. */
-const proven = Effect.fnUntraced(function* ({ ledger }: Books) {
-  for (let waited = 0; waited < vouchedMillisMax; waited += vouchedLookMillis) {
-    if ((yield* ledger.status).vouched === 0) return
+/** Waits until the signatures of what is only vouched for are verified. */
+const proven = Effect.fnUntraced(function* ({ status }: Ledger["Service"]) {
+  let least = Infinity
+  let looks = 0
+  for (let waited = 0; waited < provenMillisMax && looks < vouchedLooksMax; waited += vouchedLookMillis) {
+    const { vouched } = yield* status
+    if (vouched === 0) return
+    looks = vouched < least ? 0 : looks + 1
+    least = Math.min(least, vouched)
     yield* Effect.sleep(vouchedLookMillis)
   }
 })
@@ -233,7 +242,6 @@ const windowsOf = (talk: Asking, wants: Wants, endMillis: number) =>
 
 const catchUp = Effect.fnUntraced(function* (books: Books, talk: Asking, tell: Progress) {
   const beganMillis = yield* Clock.currentTimeMillis
-  yield* proven(books)
   const entries = yield* greet(books, talk)
   const { lacking, wants } = yield* compare(books, talk)
   const intake = new Intake(books, talk)
@@ -269,6 +277,8 @@ const catchUp = Effect.fnUntraced(function* (books: Books, talk: Asking, tell: P
 /** Catches up with a member. */
 export const exchange = Effect.fn("LedgerSync.exchange")(function* (coop: EntryId, peer: Did, tell: Progress) {
   const ledger = yield* Ledger
+  // Before somebody waits for us to say something.
+  yield* proven(ledger)
   const stream = yield* (yield* SessionManager).open(peer, ledgerSyncProtocol)
   return yield* catchUp({ coop, ledger }, asAsker(stream), tell)
 }, Effect.scoped)

@@ -116,6 +116,37 @@ describe("the ledger's service", () => {
     })
   )
 
+  it.effect("judges windows of runs in the order in which they came, whichever is verified first", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      let windows = 0
+      const ledger = yield* ledgerWith((engine) => ({
+        ...engine,
+        verifySignatures: (entries, verify) => {
+          const verified = engine.verifySignatures(entries, verify)
+          return verify === "runs" && windows++ === 0 ? Effect.andThen(Deferred.await(gate), verified) : verified
+        }
+      }))
+      const alice = yield* LedgerMemory.make().pipe(
+        Effect.provideService(Identity, yield* IdentityMemory.make(Buffer.alloc(32, 8)))
+      )
+      yield* cooperativeOf(alice, ledger)
+      for (let payment = 0; payment < 3; payment++) yield* pay(alice, ledger, 1)
+      const { entries } = yield* alice.missing(yield* ledger.heads, { version: 0, max: 10, bytesMax: 100_000 })
+      const receive = (from: number, to: number) =>
+        Effect.forkChild(ledger.receive(entries.slice(from, to), "runs"), { startImmediately: true })
+      const [first, second, third] = [yield* receive(0, 1), yield* receive(1, 2), yield* receive(2, 3)]
+      yield* TestClock.adjust(50)
+      assert.isUndefined(second.pollUnsafe())
+      // One that goes away leaves its place to the next.
+      yield* Fiber.interrupt(second)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual((yield* Fiber.join(first)).added, 1)
+      assert.strictEqual((yield* Fiber.join(third)).pending, 1)
+      assert.strictEqual((yield* ledger.receive(entries, "runs")).added, 2)
+    })
+  )
+
   it.effect("counts what is written, received and recomputed", () =>
     Effect.gen(function* () {
       const metrics = yield* Metrics

@@ -139,7 +139,9 @@ const makeSigner = Effect.fnUntraced(function* ({ identity }: SqliteEngineOption
     runFork(
       start.pipe(
         Scope.provide(scope),
-        Effect.catch(({ message }) => Effect.logDebug(`the ledger's signer thread cannot be started: ${message}`))
+        Effect.catch(({ message }) => Effect.logDebug(`the ledger's signer thread cannot be started: ${message}`)),
+        // A thread that is still starting ends with the books too.
+        Effect.forkIn(scope)
       )
     )
   }

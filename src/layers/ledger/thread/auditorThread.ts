@@ -13,6 +13,7 @@ import {
 import { openJournal } from "../sqlite/SqliteJournal.ts"
 import { storageErrorOf } from "../sqlite/storageError.ts"
 import type { CallMessage } from "./messages.ts"
+import { giveWay, niceness } from "./priority.ts"
 import type { ReaderData } from "./readerThread.ts"
 import { caller, oneByOne, serve } from "./serve.ts"
 
@@ -27,6 +28,8 @@ export interface AuditorCalls {
 }
 
 const { coop, path }: ReaderData = workerData
+
+giveWay(niceness.background)
 
 serve((tell) => {
   const journal = openJournal(path, { coop, readOnly: true })

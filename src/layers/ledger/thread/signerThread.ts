@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads"
 import { frame, SigningKey } from "../../../domain/ed25519.ts"
 import { entryTag } from "../../../protocol/entry.ts"
 import type { FromThread } from "./messages.ts"
+import { giveWay, niceness } from "./priority.ts"
 import { help } from "./SigningBoard.ts"
 
 export interface SignerData {
@@ -12,6 +13,7 @@ export interface SignerData {
 }
 
 const { board, seed }: SignerData = workerData
+giveWay(niceness.writing)
 const key = SigningKey.fromSeed(seed)
 seed.fill(0)
 const ready: FromThread = { _tag: "Ready" }

@@ -13,6 +13,7 @@ import { type CheckpointDraft, writeCheckpoint } from "../sqlite/AuditorCheckpoi
 import type { BooksRepair, RepairOutcome } from "../sqlite/AuditorRepair.ts"
 import { openJournal, type SqliteJournal } from "../sqlite/SqliteJournal.ts"
 import { groupCommit } from "./groupCommit.ts"
+import { giveWay, niceness } from "./priority.ts"
 import { caller, serve } from "./serve.ts"
 import { SigningBoard } from "./SigningBoard.ts"
 
@@ -51,6 +52,8 @@ const settle = (journal: SqliteJournal): void => {
 const lookoutMillis = 0.2
 
 const { account, again, board, coop, path, seed }: WriterData = workerData
+
+giveWay(niceness.writing)
 
 serve(() => {
   const key = SigningKey.fromSeed(seed)

@@ -1,0 +1,23 @@
+/**
+ * Work that can wait a moment gives way to the main thread and to who reads a balance, where there are more threads than
+ * processors: otherwise each of these waits until somebody's turn is over, which is some milliseconds.
+ */
+import { setPriority } from "node:os"
+
+/** Nice values of threads; that of the main thread is 0 unless somebody started the node with another. */
+export const niceness = {
+  /** Writing and signing, for which callers wait. */
+  writing: 5,
+  /** Verifying and audits, for which hardly anybody does. */
+  background: 10
+} as const
+
+/** Lets other threads go first from now on. Only Linux has priorities of threads; elsewhere it would be the process's. */
+export const giveWay = (nice: number): void => {
+  if (process.platform !== "linux") return
+  try {
+    setPriority(0, nice)
+  } catch {
+    // A sandbox may forbid it, and all goes on as before.
+  }
+}
