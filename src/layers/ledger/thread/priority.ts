@@ -1,6 +1,6 @@
 /**
- * Work that can wait a moment gives way to the main thread and to who reads a balance, where there are more threads than
- * processors: otherwise each of these waits until somebody's turn is over, which is some milliseconds.
+ * Work that can wait a moment gives way to the main thread and to who reads a balance, where there are more threads
+ * than processors: otherwise each of these waits until somebody's turn is over, which is some milliseconds.
  */
 import { setPriority } from "node:os"
 
@@ -12,7 +12,7 @@ export const niceness = {
   background: 10
 } as const
 
-/** Lets other threads go first from now on. Only Linux has priorities of threads; elsewhere it would be the process's. */
+/** Lets other threads go first from now on. Only Linux has priorities of threads; elsewhere it would be all of them. */
 export const giveWay = (nice: number): void => {
   if (process.platform !== "linux") return
   try {
