@@ -153,7 +153,7 @@ const takeAll = Effect.fnUntraced(function* (ledger: Ledger["Service"], entries:
   for (let at = 0; at < entries.length; at += windowEntries) {
     added += (yield* ledger.receive(entries.slice(at, at + windowEntries), "runs")).added
   }
-  return { added }
+  return added
 })
 
 /** Brings entries of others at a pace, as catching up does, until there is no need; says how many are there. */
@@ -201,8 +201,7 @@ export const measureRecompute = Effect.fnUntraced(function* (large: Large, entri
     const idle = yield* timed(ledger.recomputeBalancesWithRetry)
     const coming = yield* beside((goesOn) => bring(ledger, ready, goesOn))
     // What came and was not needed any more goes in now, since the next ones go on from it.
-    const { added: rest } = yield* takeAll(ledger, ready)
-    added += rest
+    added += yield* takeAll(ledger, ready)
     const paying = yield* beside((goesOn) => pay(ledger, { callers, goesOn, to: people.payee }))
     const about = (what: string, { perSecond, seconds, value }: typeof coming, atLeast?: number) => [
       { goal: `recomputation ${round} while ${what}, s`, measured: seconds },

@@ -21,8 +21,8 @@ export interface BookkeeperOptions {
   readonly account: AccountId
   /** Signs a message for a purpose with the key of the account (`frame` of domain/ed25519.ts). */
   readonly sign: (tag: DomainTag, message: Uint8Array) => Uint8Array
-  /** Signs the id of an entry some time before the commit, where that is better than at once. */
-  readonly signLater?: (id: Uint8Array, put: (signature: Uint8Array) => void) => void
+  /** Sees to it that the entry of a version has its signature before the commit, where that is better than at once. */
+  readonly signLater?: (id: Uint8Array, version: number) => void
   readonly quarantine?: QuarantineBounds
 }
 
@@ -161,7 +161,7 @@ export class Bookkeeper implements BookkeeperCalls {
     const idBytes = Buffer.from(id, "hex")
     const signature = signLater === undefined ? sign(entryTag, idBytes) : unsigned
     const version = this.#intake.addOwn(admission.entry, { body, signature, proof: "signed" })
-    signLater?.(idBytes, (signature) => this.#journal.sign(version, signature))
+    signLater?.(idBytes, version)
     return { _tag: "Committed", entryId: id, version }
   }
 }

@@ -141,8 +141,6 @@ export interface Journal extends JournalReads, DraftPast, LedgerPast {
   vouched(max: number, after?: number): ReadonlyArray<StoredEntry>
   /** The entry's own signature (perhaps another one than was stored) has been verified. Within `write`. */
   prove(id: EntryId, signature: Uint8Array): void
-  /** Puts in the signature of an own entry that was added without it. Within the `write` of `add`. */
-  sign(version: number, signature: Uint8Array): void
 
   /** What became of an own intent by key, for intents that did not become an entry. */
   refusal(idempotencyKey: string): { readonly digest: string; readonly reason: string } | undefined

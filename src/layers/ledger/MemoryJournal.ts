@@ -122,11 +122,6 @@ export class MemoryJournal implements Journal {
     this.#vouched.delete(row)
   }
 
-  sign(version: number, signature: Uint8Array): void {
-    const row = this.#rows[version - 1]
-    if (row !== undefined) row.sealed = { body: row.sealed.body, signature }
-  }
-
   // --- the past, for admission and drafts ---
 
   find(id: EntryId): HistoryEntry | undefined {

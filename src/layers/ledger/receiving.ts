@@ -51,7 +51,8 @@ const numberOf = (verdicts: ReadonlyArray<SignatureVerdict>, wanted: SignatureVe
 
 /**
  * Windows of runs are judged in the order in which they come. One whose signatures take less time than those of the one
- * before would otherwise be judged before what it refers to.
+ * before would otherwise be judged before what it refers to, and wait for it in quarantine; so does one that comes
+ * behind one that goes away.
  */
 const inTurn = <A, E>({ windows }: Served, body: (turn: Effect.Effect<void>) => Effect.Effect<A, E>) =>
   Effect.suspend(() => {

@@ -1,7 +1,7 @@
 /**
  * One exchange in which this node catches up with another: it finds what it lacks (domain/ledgerReconcile.ts) and gets
- * it in windows: while one is stored, the signatures of the next are looked at, and the one after it is on its way. A
- * cut loses at most these, and the next exchange begins with what is here by then.
+ * it in windows: while one is stored, the next comes and its signatures are looked at. A cut loses at most these two,
+ * and the next exchange begins with what is here by then.
  */
 import { Clock, Effect, Option, Result, Stream } from "effect"
 import type { Did } from "../../domain/did.ts"
@@ -27,7 +27,7 @@ import { SyncMalformed, SyncTooMuch } from "./errors.ts"
 
 /** After this time others get their turn; what is left follows then. */
 const turnMillis = 60_000
-/** Windows that are verified or stored at the same time. */
+/** Windows that are on their way, verified or stored at the same time. */
 export const windowsTaken = 2
 /** Ranges compared in one exchange: more than 20,000 authors of whom each one differs. */
 const comparedMax = 65_536

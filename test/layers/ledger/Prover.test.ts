@@ -76,6 +76,19 @@ describe("Prover", () => {
     })
   )
 
+  it.effect("does not wait for a time that comes again when the clock is set back", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(7_200_000)
+      const { engine, left } = engineWith(600)
+      const prover = yield* Prover.make(engine)
+      yield* prover.coming
+      yield* TestClock.setTime(3_600_000)
+      yield* Effect.forkScoped(prover.run)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(left(), 0)
+    })
+  )
+
   it.effect("goes on, batch by batch, beside somebody who sends without end", () =>
     Effect.gen(function* () {
       const { engine, left, looked } = engineWith(1100)

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
-import { Cause, Effect, Exit, Option, Result } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, Result } from "effect"
 import { everybody } from "../../../src/domain/ledgerReconcile.ts"
-import { askOwnChain, exchange, type Exchange } from "../../../src/programs/ledgerSync/ask.ts"
+import { askOwnChain, exchange, type Exchange, windowsTaken } from "../../../src/programs/ledgerSync/ask.ts"
 import { answer } from "../../../src/programs/ledgerSync/answer.ts"
 import { Callers } from "../../../src/programs/ledgerSync/Callers.ts"
 import { LedgerSyncError } from "../../../src/programs/ledgerSync/errors.ts"
@@ -14,6 +14,7 @@ import {
   ledgerSyncProtocol,
   windowEntriesMax
 } from "../../../src/protocol/ledgerSync.ts"
+import { Ledger } from "../../../src/services/Ledger.ts"
 import {
   everythingOf,
   forge,
@@ -64,6 +65,13 @@ const scripted = (
 
 const exchangeOf = (from: SyncNode, to: SyncNode, coop: string, seen: Array<Exchange> = []) =>
   exchange(coop, to.did, (state) => Effect.sync(() => void seen.push(state))).pipe(Effect.provide(from.context))
+
+/** An exchange of a node whose ledger does some things in another way. */
+const exchangeWith = (change: Partial<Ledger["Service"]>, from: SyncNode, to: SyncNode, coop: string) =>
+  exchange(coop, to.did, () => Effect.void).pipe(
+    Effect.provideService(Ledger, { ...from.ledger, ...change }),
+    Effect.provide(from.context)
+  )
 
 /** Two members, connected; nothing runs yet. */
 const two = Effect.fnUntraced(function* (world: Parameters<Parameters<typeof worldTest>[1]>[0]) {
@@ -249,6 +257,62 @@ describe("exchange", () => {
         )
       )
       assert.strictEqual(failed, "SyncTooMuch")
+    })
+  )
+
+  worldTest("asks for the next window while one is stored, and for no more before it is", (world) =>
+    Effect.gen(function* () {
+      const { a, b, coop } = yield* two(world)
+      yield* pay(a, b, 10)
+      const everything = yield* everythingOf(a.ledger)
+      let from = yield* b.ledger.journalVersion
+      const heard = yield* scripted(a, (message) => {
+        if (message._tag === "Hello") return welcome
+        if (message._tag === "Compare") return split
+        from += 1
+        return { _tag: "Window", entries: everything.slice(from - 1, from), done: from >= everything.length }
+      })
+      const nexts = () => heard.filter(({ _tag }) => _tag === "Next").length
+      const gate = yield* Deferred.make<void>()
+      let taken = 0
+      const receive: Ledger["Service"]["receive"] = (entries, verify) => {
+        taken += 1
+        return Effect.andThen(Deferred.await(gate), b.ledger.receive(entries, verify))
+      }
+      const exchanging = yield* Effect.forkChild(exchangeWith({ receive }, b, a, coop))
+      yield* until(Effect.sync(() => taken === windowsTaken && nexts() > 0))
+      yield* Effect.sleep(5000)
+      assert.deepStrictEqual([taken, nexts()], [windowsTaken, windowsTaken - 1])
+      yield* Deferred.succeed(gate, undefined)
+      assert.isTrue((yield* Fiber.join(exchanging)).isComplete)
+      assert.deepStrictEqual(yield* stateOf(b), yield* stateOf(a))
+    })
+  )
+
+  worldTest("waits for proofs as long as less is only vouched for each time, before anybody waits for it", (world) =>
+    Effect.gen(function* () {
+      const { a, b, coop } = yield* two(world)
+      const heard = yield* scripted(a, (message) => {
+        if (message._tag === "Hello") return welcome
+        return message._tag === "Compare" ? split : { _tag: "Window", entries: [], done: true }
+      })
+      const waited = (vouchedAt: (look: number) => number) =>
+        Effect.gen(function* () {
+          let looks = 0
+          const status = Effect.map(b.ledger.status, (real) => {
+            assert.deepStrictEqual(heard, [])
+            return { ...real, vouched: vouchedAt(looks++) }
+          })
+          const before = yield* Clock.currentTimeMillis
+          yield* exchangeWith({ status }, b, a, coop)
+          heard.length = 0
+          return Math.round(((yield* Clock.currentTimeMillis) - before) / 1000)
+        })
+      assert.strictEqual(yield* waited(() => 0), 0)
+      // More than the 5 s after which it gives up what stays as it is.
+      assert.strictEqual(yield* waited((look) => Math.max(0, 600 - look)), 120)
+      assert.strictEqual(yield* waited(() => 7), 5)
+      assert.strictEqual(yield* waited((look) => 1_000_000 - look), 200)
     })
   )
 

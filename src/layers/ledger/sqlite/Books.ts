@@ -26,8 +26,9 @@ export class Books {
   readonly #removeHold: StatementSync
   readonly #holds: StatementSync
   readonly #credits: StatementSync
+  readonly #anyOpen: StatementSync
   /** Asked before every own entry, and mostly there is nothing. */
-  readonly isNothingOpen: LastAnswer<number, boolean>
+  readonly isNothingOpen = new LastAnswer<boolean>()
 
   constructor(database: DatabaseSync, accounts: Accounts, entries: Entries, references: References, sums: SumsRows) {
     this.#accounts = accounts
@@ -53,8 +54,7 @@ export class Books {
        WHERE l.account = ? AND l.open = 1 AND l.posting = 1 AND e.proof = 1 AND a.lowest_fork IS NULL
        ORDER BY l.version LIMIT ?`
     )
-    const anyOpen = database.prepare("SELECT 1 FROM leg INDEXED BY leg_open WHERE account = ? AND open = 1 LIMIT 1")
-    this.isNothingOpen = new LastAnswer((account) => anyOpen.get(account) === undefined)
+    this.#anyOpen = database.prepare("SELECT 1 FROM leg INDEXED BY leg_open WHERE account = ? AND open = 1 LIMIT 1")
   }
 
   /** A new entry, to which nothing refers yet. */
@@ -64,7 +64,7 @@ export class Books {
     for (const { account, amount, currency } of entry.legs) {
       const number = this.#accounts.ensure(account)
       const open = booked && (posting ? amount > 0 : amount < 0)
-      if (open && this.isNothingOpen.isAbout(number)) this.isNothingOpen.changed()
+      if (open) this.isNothingOpen.changed(number)
       execute(this.#insertLeg, number, currency, version, amount, posting ? 1 : 0, booked ? 1 : 0, open ? 1 : 0)
       if (!booked) continue
       if (posting) this.#sums.change(number, currency, amount, 0, amount > 0 ? amount : 0)
@@ -92,7 +92,7 @@ export class Books {
   /** Credits that wait for an ack of the account: signed ones, of payers who have not forked. */
   creditsToAck(account: number, max: number): ReadonlyArray<EntryId> {
     // Beginning the whole query takes ten times as long.
-    if (this.isNothingOpen.get(account)) return []
+    if (this.isNothingOpen.get(account, () => this.#anyOpen.get(account) === undefined)) return []
     return this.#credits.all(account, max).map((row) => hexOf(row, "id"))
   }
 

@@ -4,29 +4,19 @@
  */
 import type { Keeper } from "./Transactions.ts"
 
-export class LastAnswer<K, A> implements Keeper {
-  readonly #ask: (key: K) => A
-  #answer: { readonly key: K; readonly value: A } | undefined
+export class LastAnswer<A> implements Keeper {
+  #answer: { readonly question: string | number; readonly value: A } | undefined
   #writing = false
 
-  constructor(ask: (key: K) => A) {
-    this.#ask = ask
-  }
-
-  get(key: K): A {
-    if (!this.#writing) return this.#ask(key)
-    if (this.#answer?.key !== key) this.#answer = { key, value: this.#ask(key) }
+  get(question: string | number, ask: () => A): A {
+    if (!this.#writing) return ask()
+    if (this.#answer?.question !== question) this.#answer = { question, value: ask() }
     return this.#answer.value
   }
 
-  /** Whether the last answer is to this question. */
-  isAbout(key: K): boolean {
-    return this.#answer?.key === key
-  }
-
-  /** The table has changed. */
-  changed(): void {
-    this.#answer = undefined
+  /** The table has changed, perhaps only in what one question is about. */
+  changed(question = this.#answer?.question): void {
+    if (question === this.#answer?.question) this.#answer = undefined
   }
 
   begin(): void {

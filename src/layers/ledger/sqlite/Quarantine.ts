@@ -21,8 +21,9 @@ export class Quarantine {
   readonly #position: StatementSync
   readonly #missing: StatementSync
   readonly #waiting: StatementSync
+  readonly #any: StatementSync
   /** Asked before every own entry, and mostly there is nothing. */
-  readonly isEmpty: LastAnswer<"all", boolean>
+  readonly isEmpty = new LastAnswer<boolean>()
   readonly #size: StatementSync
   readonly #biggest: StatementSync
   readonly #insert: StatementSync
@@ -45,8 +46,7 @@ export class Quarantine {
     this.#waiting = prepare(
       `SELECT q.id FROM quarantine_missing m JOIN quarantine q ON q.id = m.id WHERE m.missing = ? ORDER BY q.position`
     )
-    const any = prepare("SELECT 1 FROM quarantine LIMIT 1")
-    this.isEmpty = new LastAnswer(() => any.get() === undefined)
+    this.#any = prepare("SELECT 1 FROM quarantine LIMIT 1")
     this.#size = prepare(
       `SELECT coalesce(sum(entries), 0) AS entries, coalesce(sum(bytes), 0) AS bytes,
          coalesce(sum(pending), 0) AS pending FROM quarantine_share`
@@ -95,7 +95,7 @@ export class Quarantine {
   }
 
   size(): { readonly entries: number; readonly bytes: number; readonly pending: number } {
-    if (this.isEmpty.get("all")) return { entries: 0, bytes: 0, pending: 0 }
+    if (this.isEmpty.get("", () => this.#any.get() === undefined)) return { entries: 0, bytes: 0, pending: 0 }
     const row = this.#size.get() ?? {}
     return { entries: integerOf(row, "entries"), bytes: integerOf(row, "bytes"), pending: integerOf(row, "pending") }
   }

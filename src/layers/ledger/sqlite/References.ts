@@ -14,9 +14,12 @@ export class References {
   readonly #insertKey: StatementSync
   readonly #insertConcerning: StatementSync
   readonly #users: StatementSync
+  readonly #keyUsers: StatementSync
+  readonly #concerning: StatementSync
   /** Asked when a request comes, and when its entry is judged. */
-  readonly keyUsers: LastAnswer<string, ReadonlyArray<Located>>
-  readonly concerned: LastAnswer<number, ReadonlyArray<Located>>
+  readonly usersOfKey = new LastAnswer<ReadonlyArray<Located>>()
+  /** Asked before every own entry. */
+  readonly concerned = new LastAnswer<ReadonlyArray<Located>>()
   readonly #hasBooked: StatementSync
   readonly #memberships: StatementSync
   readonly #isMember: StatementSync
@@ -32,13 +35,8 @@ export class References {
     this.#users = database.prepare(
       "SELECT from_version FROM reference WHERE to_version = ? AND role = ? AND author = ?"
     )
-    const keyUsers = database.prepare("SELECT version FROM idempotency WHERE author = ? AND key = ?")
-    this.keyUsers = new LastAnswer((key) => {
-      const [author = "", what = ""] = key.split(" ")
-      return this.#all(keyUsers.all(Number(author), fromHex(what)))
-    })
-    const concerning = database.prepare("SELECT version FROM concerning WHERE account = ? ORDER BY version")
-    this.concerned = new LastAnswer((account) => this.#all(concerning.all(account)))
+    this.#keyUsers = database.prepare("SELECT version FROM idempotency WHERE author = ? AND key = ?")
+    this.#concerning = database.prepare("SELECT version FROM concerning WHERE account = ? ORDER BY version")
     this.#hasBooked = database.prepare(
       `SELECT 1 FROM reference r JOIN entry e ON e.version = r.from_version
        WHERE r.to_version = ? AND r.role = ? AND r.author = ? AND e.booked = 1`
@@ -61,7 +59,7 @@ export class References {
     const subject = subjectOf(entry)
     if (subject !== undefined) this.#add(subject, entry.kind === "reverse" ? roles.reverse : roles.resolve, one)
     if (entry.prev === null && entry.coop !== null) this.#add(entry.coop, roles.genesis, one)
-    this.keyUsers.changed()
+    this.usersOfKey.changed()
     if (entry.idempotencyKey !== "") execute(this.#insertKey, author, fromHex(entry.idempotencyKey), version)
     if (entry.kind === "member" || entry.kind === "grant") {
       this.concerned.changed()
@@ -71,7 +69,9 @@ export class References {
 
   /** Every entry of the author that uses this, on whichever branch. */
   uses(author: number, use: Use, what: string): ReadonlyArray<Located> {
-    if (use === "key") return this.keyUsers.get(`${author} ${what}`)
+    if (use === "key") {
+      return this.usersOfKey.get(`${author} ${what}`, () => this.#all(this.#keyUsers.all(author, fromHex(what))))
+    }
     const used = this.#entries.find(what)
     if (used === undefined) return []
     const users = this.#users.all(used.version, roles[use], author)
@@ -80,7 +80,7 @@ export class References {
 
   /** Memberships and grants of an account, in order of arrival. */
   concerning(account: number): ReadonlyArray<Located> {
-    return this.concerned.get(account)
+    return this.concerned.get(account, () => this.#all(this.#concerning.all(account)))
   }
 
   /** Whether a booked post or void of the payer, or a booked ack of the receiver, refers to an entry. */

@@ -1,6 +1,5 @@
 /** Own intents that were refused, so that the same intent gets the same answer when it comes again. */
 import type { DatabaseSync, StatementSync } from "node:sqlite"
-import { LastAnswer } from "./LastAnswer.ts"
 import { fromHex, integerOf, textOf } from "./values.ts"
 
 /** Refusals kept: who asks again does so long before as many others were refused. About 150 bytes each. */
@@ -8,14 +7,11 @@ const refusalsMax = 100_000
 
 export class Refusals {
   readonly #select: StatementSync
-  readonly isEmpty: LastAnswer<"all", boolean>
   readonly #insert: StatementSync
   readonly #removeOld: StatementSync
 
   constructor(database: DatabaseSync) {
     this.#select = database.prepare("SELECT digest, reason FROM refusal WHERE key = ?")
-    const any = database.prepare("SELECT 1 FROM refusal LIMIT 1")
-    this.isEmpty = new LastAnswer(() => any.get() === undefined)
     this.#insert = database.prepare(
       "INSERT OR REPLACE INTO refusal (key, digest, reason) VALUES (?, ?, ?) RETURNING position"
     )
@@ -23,13 +19,11 @@ export class Refusals {
   }
 
   get(idempotencyKey: string): { readonly digest: string; readonly reason: string } | undefined {
-    if (this.isEmpty.get("all")) return undefined
     const row = this.#select.get(fromHex(idempotencyKey))
     return row === undefined ? undefined : { digest: textOf(row, "digest"), reason: textOf(row, "reason") }
   }
 
   put(idempotencyKey: string, digest: string, reason: string): void {
-    this.isEmpty.changed()
     const row = this.#insert.get(fromHex(idempotencyKey), digest, reason) ?? {}
     this.#removeOld.run(integerOf(row, "position") - refusalsMax)
   }

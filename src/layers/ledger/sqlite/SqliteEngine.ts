@@ -1,12 +1,14 @@
 /**
- * `LedgerEngine` over a file, with everything that takes time in threads (thread/): one that writes, one for short
- * questions, one for long answers, and one or two for signatures. The main thread only passes things on.
+ * `LedgerEngine` over a file, with everything that takes time in threads (thread/): one that writes and one that helps
+ * it to sign, one for short questions, one for long answers, and one or two for the signatures of others. The main
+ * thread only passes things on.
  */
-import { Effect, PubSub, Redacted, Scope, Stream } from "effect"
+import { Cause, Effect, PubSub, Redacted, Scope, Stream } from "effect"
 import { availableParallelism } from "node:os"
 import type { AccountId, EntryId } from "../../../domain/ledgerEntry.ts"
 import type { Identity } from "../../../services/Identity.ts"
 import type { LedgerError } from "../../../services/Ledger.ts"
+import { report } from "../../../services/Metrics.ts"
 import type { CommitUnknown, LedgerEngine, ReaderCalls } from "../Engine.ts"
 import type { SealedBytes } from "../Journal.ts"
 import type { CallersLimits } from "../thread/Callers.ts"
@@ -123,7 +125,7 @@ const makeWriter = (options: SqliteEngineOptions, board: SharedArrayBuffer, onVe
 
 /**
  * A helper of the writer, which begins when so many pay at the same time that signing is worth a second processor.
- * Without it the writer signs alone, so whether it can be started is nobody's trouble.
+ * Without it the writer signs alone.
  */
 const makeSigner = Effect.fnUntraced(function* ({ identity }: SqliteEngineOptions, board: SharedArrayBuffer) {
   const scope = yield* Effect.scope
@@ -139,7 +141,9 @@ const makeSigner = Effect.fnUntraced(function* ({ identity }: SqliteEngineOption
     runFork(
       start.pipe(
         Scope.provide(scope),
-        Effect.catch(({ message }) => Effect.logDebug(`the ledger's signer thread cannot be started: ${message}`)),
+        Effect.catch(({ message }) =>
+          report("ledger_storage", Cause.fail(new Error(`the thread that writes signs alone: ${message}`)))
+        ),
         // A thread that is still starting ends with the books too.
         Effect.forkIn(scope)
       )
@@ -178,7 +182,7 @@ export const make: (options: SqliteEngineOptions) => Effect.Effect<LedgerEngine,
     })
     const verifySignatures = yield* SignatureThreads.make
     const write = typed<WriterCalls, LedgerError | CommitUnknown>((name, args) => {
-      signFor(writer.waiting())
+      if (name === "write") signFor(writer.waiting())
       return send(writer, name, args).pipe(Effect.catch((failure) => writeFailure(path, failure)))
     })
     const read = typed<ReaderCalls, LedgerError>((name, args) =>

@@ -99,11 +99,10 @@ export class SqliteJournal implements Journal {
       this.#entries,
       this.#branches,
       this.#sums,
-      this.#references.keyUsers,
+      this.#references.usersOfKey,
       this.#references.concerned,
       this.#books.isNothingOpen,
       this.#quarantine.isEmpty,
-      this.#refusals.isEmpty,
       counter
     ])
   }
@@ -148,6 +147,7 @@ export class SqliteJournal implements Journal {
     this.#entries.prove(id, signature)
   }
 
+  /** Puts in the signature of an own entry that was added without it. Within the `write` of `add`. */
   sign(version: number, signature: Uint8Array): void {
     this.#entries.sign(version, signature)
   }

@@ -64,7 +64,7 @@ serve(() => {
   const bookkeeper = new Bookkeeper(journal, {
     account,
     sign: (tag, message) => key.sign(frame(tag, message)),
-    signLater: (id, put) => signing.post(id, put)
+    signLater: (id, version) => signing.post(id, (signature) => journal.sign(version, signature))
   })
   const write = <A>(body: () => A): A => journal.write(() => signing.within(body))
   const more: Omit<WriterCalls, keyof BookkeeperCalls> = {

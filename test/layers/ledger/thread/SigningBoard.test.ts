@@ -37,11 +37,13 @@ const signMany = (board: SigningBoard, count: number): number => {
   return helped
 }
 
-/** Waits until a helper has said in the memory that it is there. */
-const present = (memory: SharedArrayBuffer) =>
-  Effect.sync(() => {
-    Atomics.wait(new Int32Array(memory), 0, 0, 5_000)
-  })
+/** A board with a helper that is there, and signs no more after so many. */
+const helpedBoard = Effect.fnUntraced(function* (signatures: number, helperMillisMax?: number) {
+  const memory = boardMemory()
+  yield* helperOf({ board: memory, signatures })
+  Atomics.wait(new Int32Array(memory), 0, 0, 5_000)
+  return new SigningBoard(memory, own, helperMillisMax === undefined ? {} : { helperMillisMax })
+})
 
 describe("SigningBoard", () => {
   it("signs at once while there is no helper", () => {
@@ -55,10 +57,7 @@ describe("SigningBoard", () => {
 
   it.live("shares the work with a helper, and each entry gets its own signature", () =>
     Effect.gen(function* () {
-      const memory = boardMemory()
-      yield* helperOf({ board: memory, signatures: Infinity })
-      yield* present(memory)
-      const board = new SigningBoard(memory, own)
+      const board = yield* helpedBoard(Infinity)
       let helped = 0
       for (const count of [1, 7, 8, 9, 64, 255, 256, 257, 1000]) helped += signMany(board, count)
       for (let round = 0; round < 200; round++) helped += signMany(board, 1 + (round % 70))
@@ -68,10 +67,7 @@ describe("SigningBoard", () => {
 
   it.live("forgets what was put up by somebody who failed", () =>
     Effect.gen(function* () {
-      const memory = boardMemory()
-      yield* helperOf({ board: memory, signatures: Infinity })
-      yield* present(memory)
-      const board = new SigningBoard(memory, own)
+      const board = yield* helpedBoard(Infinity)
       for (let round = 0; round < 50; round++) {
         const failing = () =>
           board.within(() => {
@@ -86,10 +82,7 @@ describe("SigningBoard", () => {
 
   it.live("keeps its helper when what is signed cannot be put in", () =>
     Effect.gen(function* () {
-      const memory = boardMemory()
-      yield* helperOf({ board: memory, signatures: Infinity })
-      yield* present(memory)
-      const board = new SigningBoard(memory, own)
+      const board = yield* helpedBoard(Infinity)
       const full = () =>
         board.within(() => {
           for (let index = 0; index < 40; index++) {
@@ -107,10 +100,7 @@ describe("SigningBoard", () => {
 
   it.live("goes on alone when a helper does not finish what it has begun", () =>
     Effect.gen(function* () {
-      const memory = boardMemory()
-      yield* helperOf({ board: memory, signatures: 5 })
-      yield* present(memory)
-      const board = new SigningBoard(memory, own, { helperMillisMax: 50 })
+      const board = yield* helpedBoard(5, 50)
       let helped = 0
       for (let round = 0; round < 100; round++) helped += signMany(board, 64)
       assert.isAtMost(helped, 5)
