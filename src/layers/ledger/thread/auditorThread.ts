@@ -29,7 +29,7 @@ export interface AuditorCalls {
 
 const { coop, path }: ReaderData = workerData
 
-giveWay(niceness.background)
+giveWay(niceness.audits)
 
 serve((tell) => {
   const journal = openJournal(path, { coop, readOnly: true })

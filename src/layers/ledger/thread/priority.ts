@@ -6,10 +6,10 @@ import { setPriority } from "node:os"
 
 /** Nice values of threads; that of the main thread is 0 unless somebody started the node with another. */
 export const niceness = {
-  /** Writing and signing, for which callers wait. */
-  writing: 5,
-  /** Verifying and audits, for which hardly anybody does. */
-  background: 10
+  /** What comes into the books: writing, signing, verifying. */
+  books: 5,
+  /** Audits, for which hardly anybody waits. */
+  audits: 10
 } as const
 
 /** Lets other threads go first from now on. Only Linux has priorities of threads; elsewhere it would be all of them. */

@@ -3,6 +3,6 @@ import { SignatureVerifier } from "../signatures.ts"
 import { giveWay, niceness } from "./priority.ts"
 import { caller, oneByOne, serve } from "./serve.ts"
 
-giveWay(niceness.background)
+giveWay(niceness.books)
 
 serve(() => ({ run: oneByOne(caller(new SignatureVerifier())), close: () => undefined }))

@@ -13,7 +13,7 @@ export interface SignerData {
 }
 
 const { board, seed }: SignerData = workerData
-giveWay(niceness.writing)
+giveWay(niceness.books)
 const key = SigningKey.fromSeed(seed)
 seed.fill(0)
 const ready: FromThread = { _tag: "Ready" }

@@ -53,7 +53,7 @@ const lookoutMillis = 0.2
 
 const { account, again, board, coop, path, seed }: WriterData = workerData
 
-giveWay(niceness.writing)
+giveWay(niceness.books)
 
 serve(() => {
   const key = SigningKey.fromSeed(seed)
