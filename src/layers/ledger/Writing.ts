@@ -45,6 +45,10 @@ const checkOwnChain = Effect.fnUntraced(function* ({ engine, ownSeq }: Served, a
   return yield* new LedgerError({ reason: new ChainBehind({ ownSeq: ownSeq.here, seenSeq: ownSeq.seen }) })
 })
 
+/**
+ * Generators are made once (`fnUntraced`), not per request (`gen`): V8 gives each new one a map among the old objects,
+ * which keeps the request alive until the next full collection and makes the pauses of the small ones ten times longer.
+ */
 export class Writing {
   readonly #serving: Serving
   #waiting = 0
@@ -53,20 +57,19 @@ export class Writing {
     this.#serving = serving
   }
 
-  readonly append = (intent: LedgerIntent, options: WriteOptions = {}): Effect.Effect<Written, LedgerError> =>
-    Effect.gen({ self: this }, function* () {
-      const metrics = yield* Metrics
-      const clock = yield* Clock.Clock
-      const before = clock.currentTimeMillisUnsafe()
-      const idempotencyKey = options.idempotencyKey ?? (yield* randomKey)
-      const written = yield* Effect.tapError(this.#waitAndWrite(intent, options, idempotencyKey), (error) =>
-        metrics.inc(Metric.ledgerAppends, { result: resultOf(error) })
-      )
-      const result = written._tag === "Committed" ? "committed" : written._tag === "Refused" ? "refused" : "unknown"
-      yield* metrics.inc(Metric.ledgerAppends, { result })
-      yield* metrics.observe(Metric.ledgerAppendSeconds, {}, (clock.currentTimeMillisUnsafe() - before) / 1000)
-      return written
-    })
+  readonly append = Effect.fnUntraced({ self: this }, function* (intent: LedgerIntent, options: WriteOptions = {}) {
+    const metrics = yield* Metrics
+    const clock = yield* Clock.Clock
+    const before = clock.currentTimeMillisUnsafe()
+    const idempotencyKey = options.idempotencyKey ?? (yield* randomKey)
+    const written = yield* Effect.tapError(this.#waitAndWrite(intent, options, idempotencyKey), (error) =>
+      metrics.inc(Metric.ledgerAppends, { result: resultOf(error) })
+    )
+    const result = written._tag === "Committed" ? "committed" : written._tag === "Refused" ? "refused" : "unknown"
+    yield* metrics.inc(Metric.ledgerAppends, { result })
+    yield* metrics.observe(Metric.ledgerAppendSeconds, {}, (clock.currentTimeMillisUnsafe() - before) / 1000)
+    return written
+  })
 
   /** What became of a request. */
   readonly outcome = (idempotencyKey: string): Effect.Effect<Option.Option<Written>, LedgerError> =>
@@ -99,12 +102,9 @@ export class Writing {
     )
   }
 
-  #write(
-    intent: LedgerIntent,
-    { coop, memo = "" }: WriteOptions,
-    idempotencyKey: string
-  ): Effect.Effect<Written, LedgerError> {
-    return Effect.gen({ self: this }, function* () {
+  readonly #write = Effect.fnUntraced(
+    { self: this },
+    function* (intent: LedgerIntent, { coop, memo = "" }: WriteOptions, idempotencyKey: string) {
       for (;;) {
         const { ownChainChecked } = yield* this.#serving.served
         if (!ownChainChecked.isOpen()) yield* ownChainChecked.await
@@ -116,11 +116,12 @@ export class Writing {
         )
         if (outcome !== undefined) return outcome
       }
-    })
-  }
+    }
+  )
 
-  #commit(served: Served, { coop, idempotencyKey, intent, memo }: Request): Effect.Effect<Written, LedgerError> {
-    return Effect.gen({ self: this }, function* () {
+  readonly #commit = Effect.fnUntraced(
+    { self: this },
+    function* (served: Served, { coop, idempotencyKey, intent, memo }: Request) {
       if (coop !== undefined && coop !== served.info.id) {
         return yield* new LedgerError({ reason: new CooperativeChanged({ expected: coop, actual: served.info.id }) })
       }
@@ -135,8 +136,8 @@ export class Writing {
       )
       if (written._tag === "Committed") served.wakes.wake()
       return written
-    })
-  }
+    }
+  )
 }
 
 const resultOf = ({ reason }: LedgerError): Metric.LedgerAppendResult => {
