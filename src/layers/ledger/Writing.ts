@@ -46,8 +46,8 @@ const checkOwnChain = Effect.fnUntraced(function* ({ engine, ownSeq }: Served, a
 })
 
 /**
- * Generators are made once (`fnUntraced`), not per request (`gen`): V8 gives each new one a map among the old objects,
- * which keeps the request alive until the next full collection and makes the pauses of the small ones ten times longer.
+ * Generators are made once (`fnUntraced`), not per request (`gen`): V8 keeps what a new one closes over until the next
+ * full collection, so that all that a request has would be moved to the old objects.
  */
 export class Writing {
   readonly #serving: Serving
